@@ -1,0 +1,348 @@
+// The contract of what is remembered: audience, events, jobs, outcomes, keys.
+//
+// Durable means: after a call (or its completion callback) reports success, the change survives a
+// power cut. A failed call changed nothing. Calls that write may come from any thread; they are
+// applied one after the other by the store's single writer, neighbours sharing one commit.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+namespace carillon::store {
+
+struct Error {
+  enum class Kind : std::uint8_t {
+    kNotFound,      // no such event, device, topic, app, key
+    kMismatch,      // the idempotency key was used with another body
+    kInvalid,       // a name, token or size out of bounds; nothing was stored
+    kFull,          // the disk or a limit of the store is full
+    kBusy,          // another process holds the store for too long
+    kNewerVersion,  // written by a newer Carillon
+    kCorrupt,       // the file is not a store, or damaged
+    kIo,            // the file system said no
+  };
+  Kind kind = Kind::kIo;
+  std::string message;  // one sentence for the operator, with what to do
+};
+
+template <class T>
+using Result = tl::expected<T, Error>;
+
+// --- limits: bytes unless said otherwise ------------------------------------------------------
+inline constexpr std::size_t kNameBytesMax = 128;    // app, topic, device, subscriber
+inline constexpr std::size_t kTokenBytesMax = 4096;  // a Web Push subscription is the longest
+inline constexpr std::size_t kLocaleBytesMax = 35;   // BCP 47's longest recommended tag
+inline constexpr std::size_t kTimezoneBytesMax = 64;
+inline constexpr std::size_t kDevicesPerSubscriberMax = 64;   // devices
+inline constexpr std::size_t kTopicsPerSubscriberMax = 4096;  // topics
+inline constexpr std::size_t kNamedAudienceMax = 10'000;      // names in one event
+inline constexpr std::size_t kContentBytesMax = 64 * 1024;
+inline constexpr std::size_t kIdempotencyKeyBytesMax = 255;
+
+enum class Platform : std::uint8_t { kApns = 1, kFcm = 2, kWebPush = 3 };
+inline constexpr std::size_t kPlatforms = 3;
+using PlatformCounts = std::array<std::uint64_t, kPlatforms>;  // [platform - 1]
+
+// UUIDv7, made by the caller, ordered by time.
+using EventId = std::array<std::uint8_t, 16>;
+
+// Where a device stands in the order in which audiences are read. Opaque but for its order; it
+// stays a device's own for as long as the device is registered and is not given to another one
+// while an event that could name it is running. 0 is before the first.
+using DevicePosition = std::uint64_t;
+
+// --- the audience -----------------------------------------------------------------------------
+
+// Views must outlive the call only.
+struct DeviceRegistration {
+  std::string_view app;
+  std::string_view device;  // the app's own id of the installation
+  Platform platform = Platform::kApns;
+  std::string_view token;  // for Web Push: the subscription as the relay writes it
+  std::string_view
+      subscriber;           // the app's own user id; empty: an anonymous device, its own subscriber
+  std::string_view locale;  // empty: not given
+  std::string_view timezone;
+  // Topics that the device's subscriber is to hear from now on, beside those it hears already.
+  std::span<const std::string_view> topics;
+};
+
+enum class Registered : std::uint8_t {
+  kCreated,
+  kUpdated,
+  kUnchanged
+};  // kUnchanged wrote nothing
+
+struct DeviceRecord {
+  std::string device;
+  Platform platform = Platform::kApns;
+  std::string token;
+  std::string subscriber;  // empty: anonymous
+  std::string locale;
+  std::string timezone;
+  std::vector<std::string> topics;  // sorted
+  std::int64_t registered_ms = 0;   // of the token that it has now
+};
+
+struct TopicRecord {
+  std::string topic;
+  std::uint64_t subscribers = 0;
+  PlatformCounts devices{};
+};
+
+struct ErasedCounts {
+  std::uint64_t devices = 0;
+  std::uint64_t subscriptions = 0;
+};
+
+// --- events and their jobs ----------------------------------------------------------------------
+
+enum class EventState : std::uint8_t { kQueued = 1, kRunning, kPaused, kCompleted, kCancelled };
+
+struct Audience {
+  enum class Kind : std::uint8_t { kTopic = 1, kSubscribers, kDevices };
+  Kind kind = Kind::kTopic;
+  std::string topic;               // kTopic
+  std::vector<std::string> names;  // kSubscribers, kDevices: at most kNamedAudienceMax
+};
+
+struct NewEvent {
+  EventId id{};
+  std::string app;
+  Audience audience;
+  std::string content;        // what the relay needs to render it again; opaque here
+  std::uint8_t priority = 2;  // 1 urgent, 2 normal, 3 bulk
+  std::int64_t accepted_ms = 0;
+  std::int64_t expires_ms = 0;
+  std::string idempotency_key;                 // empty: none. Unique within the app
+  std::array<std::uint8_t, 32> body_digest{};  // what "the same body" means for the key
+};
+
+struct AcceptedEvent {
+  EventId id{};           // the first event's, if repeated
+  bool repeated = false;  // the key was there with the same digest: nothing was stored
+  PlatformCounts targeted{};
+};
+
+// targeted = the sum of the others + pending, at every instant.
+struct Counters {
+  std::uint64_t targeted = 0, accepted = 0, rejected = 0, expired = 0, suppressed = 0,
+                cancelled = 0, dead_lettered = 0;
+  std::uint64_t settled() const {
+    return accepted + rejected + expired + suppressed + cancelled + dead_lettered;
+  }
+  std::uint64_t pending() const { return targeted - settled(); }
+};
+
+// One event's send to one platform: what the fan-out works on, checkpoints and finishes. An event
+// is completed when all its jobs are.
+struct JobKey {
+  EventId event{};
+  Platform platform = Platform::kApns;
+  friend bool operator==(const JobKey&, const JobKey&) = default;
+  friend auto operator<=>(const JobKey&, const JobKey&) = default;
+};
+
+struct Job {
+  JobKey key;
+  std::string app;
+  std::uint8_t priority = 2;
+  std::int64_t accepted_ms = 0;
+  std::int64_t expires_ms = 0;
+  EventState state = EventState::kQueued;
+  Counters counters;
+  // Every device of the audience at or before `cursor` has a recorded outcome or a recorded retry.
+  DevicePosition cursor = 0;
+  std::vector<DevicePosition> beyond;  // ascending: devices after it that have one, too
+  bool exhausted = false;              // the audience was read to its end
+  std::uint64_t retries = 0;           // recorded, not yet settled
+};
+
+struct EventRecord {
+  EventId id{};
+  std::string app;
+  Audience audience;  // names are not read back: see audience_names
+  std::uint64_t audience_names = 0;
+  std::string content;
+  std::uint8_t priority = 2;
+  EventState state = EventState::kQueued;
+  std::int64_t accepted_ms = 0, expires_ms = 0;
+  std::int64_t first_ms = 0, last_ms = 0;  // first and latest recorded outcome; 0: none
+  // When 50, 95, 99 and 100 % of the targeted devices were settled; 0: not yet.
+  std::array<std::int64_t, 4> settled_ms{};
+  struct PerPlatform {
+    Platform platform = Platform::kApns;
+    EventState state = EventState::kQueued;
+    Counters counters;
+  };
+  std::vector<PerPlatform> jobs;
+  struct ReasonCount {
+    Platform platform = Platform::kApns;
+    std::string reason;
+    std::uint64_t count = 0;
+  };
+  std::vector<ReasonCount> reasons;
+};
+
+// A page of an audience. Reused from read to read, so that it allocates only while it grows.
+struct DevicePage {
+  struct Entry {
+    DevicePosition position = 0;
+    std::uint32_t token_offset = 0;  // into `tokens`
+    std::uint16_t token_length = 0;
+    std::uint16_t locale = 0;  // index for AudienceScan::locale; 0: none
+  };
+  std::vector<Entry> devices;  // ascending by position
+  std::string tokens;
+  // Everything in the audience at or before `through` is in this page or was before `after`:
+  // a page may be empty and still move on.
+  DevicePosition through = 0;
+  bool end = false;  // nothing comes after
+};
+
+// Reads the frozen audience of one job, page by page. For one thread. Holds no transaction between
+// reads: who was erased, unsubscribed or registered again in between is seen as it is then.
+class AudienceScan {
+ public:
+  virtual ~AudienceScan() = default;
+  // Devices after `after`, about `limit` of them at most (never more than 2 × limit).
+  virtual Result<void> read(DevicePosition after, std::size_t limit, DevicePage& page) = 0;
+  virtual std::string_view locale(std::uint16_t index) const = 0;
+};
+
+// --- what the fan-out records -------------------------------------------------------------------
+
+struct Retry {
+  DevicePosition position = 0;
+  std::int64_t due_ms = 0;
+  std::uint32_t attempts = 0;  // made so far
+  std::string reason;          // of the latest
+};
+
+// A recorded retry that has come due, with the device as it is now.
+struct DueRetry {
+  Retry retry;
+  std::string token;  // empty: the device is gone, unsubscribed or no longer on this platform
+};
+
+struct Failure {
+  enum class Outcome : std::uint8_t { kRejected = 1, kExpired, kDeadLettered };
+  DevicePosition position = 0;
+  Outcome outcome = Outcome::kRejected;
+  std::string reason;
+  std::uint32_t attempts = 0;
+  std::int64_t at_ms = 0;
+};
+
+// A provider's explicit word. The device goes only if it still has this token on this platform and
+// registered it before `dead_since_ms`.
+struct TokenRemoval {
+  DevicePosition position = 0;
+  std::string token;
+  std::int64_t dead_since_ms = 0;
+};
+
+// Everything that became known of one job since its last checkpoint. Applied whole or not at all.
+struct Checkpoint {
+  JobKey job;
+  DevicePosition cursor = 0;
+  std::vector<DevicePosition> beyond;  // ascending, all > cursor; replaces the job's
+  bool exhausted = false;
+  Counters added;  // what is added to the job's counters; `targeted` must be 0
+  std::vector<std::pair<std::string, std::uint64_t>> reasons;  // added to the job's, by reason
+  std::vector<Retry> retries;                                  // inserted, or replaced by position
+  std::vector<DevicePosition> retries_done;                    // settled: deleted
+  std::vector<Failure> failures;
+  std::vector<TokenRemoval> removals;
+  // The state from now on. kCompleted is refused unless exhausted, with no retry left; what is
+  // then still pending left the audience before its turn and becomes `suppressed`.
+  EventState state = EventState::kRunning;
+};
+
+// --- keys
+// -----------------------------------------------------------------------------------------
+
+struct ApiKey {
+  std::string name;
+  std::array<std::uint8_t, 32> hash{};  // SHA-256 of the printed key
+  std::uint32_t scopes = 0;             // bits, the relay's meaning
+  std::int64_t created_ms = 0;
+  std::int64_t revoked_ms = 0;  // 0: valid
+};
+
+struct StoreStats {
+  std::uint64_t devices = 0, subscribers = 0, topics = 0;
+  std::uint64_t file_bytes = 0, wal_bytes = 0;
+  std::uint64_t commits = 0, committed_requests = 0;  // since open; their ratio is the group's size
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;  // waits for what is queued
+
+  // The audience. Names are 1..kNameBytesMax bytes of printable UTF-8 without control characters.
+  virtual Result<Registered> put_device(const DeviceRegistration& device, std::int64_t now_ms) = 0;
+  // The same for many, one transaction, any order, each line judged by itself: result i is of
+  // devices[i]. A later line about the same device wins. Fails as a whole only for kFull and worse.
+  virtual Result<std::vector<Result<Registered>>> put_devices(
+      std::span<const DeviceRegistration> devices, std::int64_t now_ms) = 0;
+  virtual Result<DeviceRecord> device(std::string_view app, std::string_view device) = 0;
+  virtual Result<ErasedCounts> erase_device(std::string_view app, std::string_view device) = 0;
+  virtual Result<ErasedCounts> erase_subscriber(std::string_view app,
+                                                std::string_view subscriber) = 0;
+  // true: changed. Subscribing makes the subscriber known if it is not: its devices may come later.
+  virtual Result<bool> subscribe(std::string_view app, std::string_view topic,
+                                 std::string_view subscriber, std::int64_t now_ms) = 0;
+  virtual Result<bool> unsubscribe(std::string_view app, std::string_view topic,
+                                   std::string_view subscriber) = 0;
+  virtual Result<TopicRecord> topic(std::string_view app, std::string_view topic) = 0;
+
+  // Events. `accept` stores event, idempotency record and one job per platform that has devices in
+  // the audience, in one transaction, and freezes the audience: who comes later is not in it. A
+  // topic nobody has subscribed to, or names nobody has, are an empty audience: completed at once.
+  virtual Result<AcceptedEvent> accept(const NewEvent& event) = 0;
+  virtual Result<EventRecord> event(const EventId& id) = 0;
+  // Newest first, those before `before` (all zero: from the newest). `content` is left empty.
+  virtual Result<std::vector<EventRecord>> events(const EventId& before, std::size_t limit) = 0;
+
+  // Jobs that are not finished, oldest event first.
+  virtual Result<std::vector<Job>> unfinished_jobs() = 0;
+  virtual Result<std::vector<Job>> jobs(const EventId& event) = 0;
+  virtual Result<std::unique_ptr<AudienceScan>> scan(const JobKey& job) = 0;
+  // Up to `limit` retries of a job due at `now_ms`, soonest first, after leaving out `handed_out`
+  // (ascending); and when the next one after those is due (0: none).
+  struct DueRetries {
+    std::vector<DueRetry> due;
+    std::int64_t next_due_ms = 0;
+  };
+  virtual Result<DueRetries> due_retries(const JobKey& job, std::int64_t now_ms, std::size_t limit,
+                                         std::span<const DevicePosition> handed_out) = 0;
+  // Applies all of them in one transaction and calls `done` once it is durable or has failed (then
+  // nothing was applied). Returns at once; `done` runs on the writer's thread and must not block.
+  virtual void record(std::vector<Checkpoint> checkpoints, std::int64_t now_ms,
+                      std::function<void(Result<void>)> done) = 0;
+
+  // Keys.
+  virtual Result<void> put_key(const ApiKey& key) = 0;  // kInvalid if the name is taken
+  virtual Result<std::vector<ApiKey>> keys() = 0;
+  virtual Result<void> revoke_key(std::string_view name, std::int64_t now_ms) = 0;
+
+  // Idempotency records older than `before_ms` are forgotten; their number.
+  virtual Result<std::uint64_t> forget_idempotency_keys(std::int64_t before_ms) = 0;
+
+  // A write that goes to the disk and back: what /readyz asks.
+  virtual Result<void> check_writable() = 0;
+  virtual Result<StoreStats> stats() = 0;
+};
+
+}  // namespace carillon::store
