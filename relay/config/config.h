@@ -1,0 +1,75 @@
+// What an operator decides, as values. `load_config` reads it from one TOML file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "providers/apns/apns_provider.h"
+#include "providers/fcm/fcm_provider.h"
+
+namespace carillon::config {
+
+// Every default has its reason beside it in deploy/carillon.example.toml.
+struct Http {
+  std::string listen = "127.0.0.1:8080";  // address:port; port 0 lets the system choose
+  std::size_t threads = 16;               // one connection is one thread while it is open
+  std::size_t connections_max = 1024;     // accepted and waiting for a thread
+  std::size_t body_bytes_max = 256 * 1024;
+  std::size_t head_bytes_max = 16 * 1024;
+  std::uint32_t head_timeout_ms = 5'000;   // the whole head, from the first byte
+  std::uint32_t body_timeout_ms = 30'000;  // between two reads of a body
+  std::uint32_t idle_timeout_ms = 15'000;  // a kept-alive connection without a request
+};
+
+struct Store {
+  std::filesystem::path path = "carillon.db";
+  std::size_t group_commit_max = 64;       // requests a commit
+  std::uint32_t group_commit_wait_ms = 5;  // how long the first one waits for others
+  std::uint32_t idempotency_hours = 48;    // how long a key is remembered
+};
+
+struct Fanout {
+  std::uint32_t repeat_bound = 16'384;         // notifications that a crash may repeat, at most
+  std::uint32_t batch_devices = 512;           // devices handed to a provider at once
+  std::uint32_t checkpoint_interval_ms = 50;   // between two checkpoints, when not forced earlier
+  std::uint32_t attempts_max = 8;              // per device and event, then dead-lettered
+  std::uint32_t retry_first_ms = 1'000;        // backoff starts here and doubles
+  std::uint32_t retry_max_ms = 300'000;        // and ends here; the event's TTL ends it, too
+  std::uint32_t retries_per_job_max = 65'536;  // recorded retries; beyond, the scan waits
+  std::uint32_t drain_ms = 10'000;             // SIGTERM: how long answers are waited for
+};
+
+struct Log {
+  std::string level = "info";  // trace debug info warning error
+};
+
+struct App {
+  std::optional<push::ApnsConfig> apns;
+  std::optional<push::FcmConfig> fcm;
+};
+
+struct Config {
+  Http http;
+  Store store;
+  Fanout fanout;
+  Log log;
+  std::map<std::string, App> apps;
+};
+
+// One mistake, with where it is: "carillon.toml:12: …".
+struct Problem {
+  std::string where;
+  std::string message;
+};
+
+// All problems at once. Relative paths in the file are relative to the file's folder. Does not open
+// credentials or the store: what those say is for their owners.
+tl::expected<Config, std::vector<Problem>> load_config(const std::filesystem::path& file);
+
+}  // namespace carillon::config

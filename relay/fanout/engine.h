@@ -1,0 +1,74 @@
+// The fan-out engine: takes events in, hands one notification per device to the providers, and
+// records what became of each.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "providers/provider.h"
+#include "relay/config/config.h"
+#include "relay/fanout/publication.h"
+#include "storage/store.h"
+
+namespace carillon::fanout {
+
+// The world the engine lives in: tests move time by hand.
+struct Clocks {
+  std::function<std::chrono::system_clock::time_point()> calendar;   // what devices and people see
+  std::function<std::chrono::steady_clock::time_point()> monotonic;  // what waits are measured with
+  static Clocks system();
+};
+
+// Running totals of one app and platform since the start.
+struct LaneStats {
+  std::string app;
+  push::Platform platform = push::Platform::kApns;
+  std::uint64_t submitted = 0;  // handed to the provider, repeats and retries included
+  std::uint64_t accepted = 0, rejected = 0, expired = 0, dead_lettered = 0, suppressed = 0;
+  std::uint64_t retried = 0;         // recorded for a later attempt
+  std::uint64_t tokens_removed = 0;  // asked of the store after a provider's explicit word
+  push::ProviderHealth provider;
+};
+
+struct EngineStats {
+  std::vector<LaneStats> lanes;
+  std::uint64_t events_accepted = 0;
+  std::uint64_t jobs_running = 0;
+  std::uint64_t handed_out = 0;  // handed out and not yet covered by a durable checkpoint
+  std::uint64_t checkpoints = 0;
+  std::string store_error;  // why the latest checkpoint failed; empty if it did not
+};
+
+class Engine {
+ public:
+  Engine(store::Store& store, const config::Fanout& limits, Clocks clocks, std::uint64_t seed);
+  ~Engine();  // as drain with no grace
+
+  // Before `start`. The provider of an app reports to the sink that the engine has for it.
+  push::VerdictSink& sink(const std::string& app, push::Platform platform);
+  void add_app(const std::string& app);
+  void add_provider(const std::string& app, std::unique_ptr<push::Provider> provider);
+
+  // Takes up every unfinished job and runs from then on. Fails if the store cannot be read.
+  store::Result<void> start();
+
+  // Returns once the event is durable. Any thread.
+  tl::expected<store::AcceptedEvent, Refusal> publish(const Publication& publication);
+
+  // No new work; waits for answers up to `grace`, settles the rest, writes the last checkpoint.
+  void drain(std::chrono::milliseconds grace);
+
+  EngineStats stats() const;  // any thread
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace carillon::fanout
