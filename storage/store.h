@@ -244,15 +244,17 @@ struct Failure {
   std::int64_t at_ms = 0;
 };
 
-// A provider's explicit word. The device goes only if it still has this token on this platform and
-// registered it before `dead_since_ms`.
+// A provider's explicit word. The device goes only if it is still on the job's platform, still has
+// this token (an empty one stands for any) and registered it before `dead_since_ms`. The caller
+// that leaves the token out vouches that `dead_since_ms` is not later than when it read the token.
 struct TokenRemoval {
   DevicePosition position = 0;
   std::string token;
   std::int64_t dead_since_ms = 0;
 };
 
-// Everything that became known of one job since its last checkpoint. Applied whole or not at all.
+// Everything that became known of one job since its last checkpoint. Applied whole or not at all, in
+// the order of its fields: a retry that stands in `retries` and in `retries_done` is done.
 struct Checkpoint {
   JobKey job;
   DevicePosition cursor = 0;

@@ -12,6 +12,7 @@
 
 #include "providers/apns/apns_provider.h"
 #include "providers/fcm/fcm_provider.h"
+#include "relay/config/fanout_limits.h"
 
 namespace carillon::config {
 
@@ -32,17 +33,6 @@ struct Store {
   std::size_t group_commit_max = 64;       // requests a commit
   std::uint32_t group_commit_wait_ms = 5;  // how long the first one waits for others
   std::uint32_t idempotency_hours = 48;    // how long a key is remembered
-};
-
-struct Fanout {
-  std::uint32_t repeat_bound = 16'384;         // notifications that a crash may repeat, at most
-  std::uint32_t batch_devices = 512;           // devices handed to a provider at once
-  std::uint32_t checkpoint_interval_ms = 50;   // between two checkpoints, when not forced earlier
-  std::uint32_t attempts_max = 8;              // per device and event, then dead-lettered
-  std::uint32_t retry_first_ms = 1'000;        // backoff starts here and doubles
-  std::uint32_t retry_max_ms = 300'000;        // and ends here; the event's TTL ends it, too
-  std::uint32_t retries_per_job_max = 65'536;  // recorded retries; beyond, the scan waits
-  std::uint32_t drain_ms = 10'000;             // SIGTERM: how long answers are waited for
 };
 
 struct Log {

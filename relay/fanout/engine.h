@@ -12,11 +12,16 @@
 #include <vector>
 
 #include "providers/provider.h"
-#include "relay/config/config.h"
+#include "relay/config/fanout_limits.h"
 #include "relay/fanout/publication.h"
 #include "storage/store.h"
 
 namespace carillon::fanout {
+
+// An event published with a TTL of 0 is worth sending for this long.
+inline constexpr std::int64_t kNowOrNeverMs = 60'000;
+// Jobs that the engine holds, running and waiting; beyond, publishing is refused.
+inline constexpr std::uint64_t kJobsWaitingMax = 100'000;
 
 // The world the engine lives in: tests move time by hand.
 struct Clocks {

@@ -26,10 +26,10 @@ struct Publication {
 struct Refusal {
   enum class Kind : std::uint8_t {
     kUnknownApp,           // no such app in the config
-    kInvalid,              // `fields` says what
-    kTooLarge,             // no provider would take the rendered payload; `fields` says which
+    kInvalid,              // in a way that only rendering shows; `fields` says what
     kIdempotencyMismatch,  // the key was used with another body
     kDraining,             // the relay is shutting down
+    kBacklog,              // too many events wait for their providers: try again later
     kStoreFull,            // no space: try again when there is
     kStoreFailed,          // the store cannot now
   };

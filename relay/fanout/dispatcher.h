@@ -1,0 +1,167 @@
+// The single-threaded heart of the fan-out: which device is handed to which provider when, what
+// its verdict leads to, and when that is recorded. Owns no thread, waits for nothing and reads no
+// clock of its own: `turn` is called with the time and says when it wants to be called again.
+//
+// The bound on repeats: a device is *uncovered* from the moment it is handed out until a durable
+// checkpoint holds its outcome (or its retry). Never more than `repeat_bound` devices are
+// uncovered, so a crash at any point repeats at most that many.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "providers/provider.h"
+#include "relay/config/fanout_limits.h"
+#include "relay/fanout/ledger.h"
+#include "relay/fanout/policy.h"
+#include "storage/store.h"
+
+namespace carillon::fanout {
+
+// Jobs of one lane and priority that are worked on at once; the others wait their turn.
+inline constexpr std::size_t kActiveJobsMax = 64;
+// Failures of one job that are stored device by device; beyond, they are only counted.
+inline constexpr std::uint64_t kFailureRowsPerJobMax = 100'000;
+// A device that answers late is recorded as a retry due after this, so that it does not hold up
+// the cursor; its answer settles it before, normally.
+inline constexpr std::int64_t kParkedDueMs = 120'000;
+// What a relative lifetime (FCM's) may lag before the message is rendered again.
+inline constexpr std::int64_t kRenderedForMs = 30'000;
+// After the store failed to read or to record.
+inline constexpr std::int64_t kStoreRetryMs = 1'000;
+
+struct Now {
+  std::int64_t calendar_ms = 0;   // since the epoch
+  std::int64_t monotonic_ms = 0;  // since any point
+};
+
+// A job to take up: just accepted, or found unfinished at start.
+struct JobStart {
+  store::Job job;
+  push::Notification notification;
+  bool now_or_never = false;
+};
+
+// Totals of one lane: written by the fan-out thread, read by any.
+struct LaneTotals {
+  std::atomic<std::uint64_t> submitted{0}, accepted{0}, rejected{0}, expired{0}, dead_lettered{0},
+      suppressed{0}, retried{0}, tokens_removed{0};
+};
+
+class Dispatcher {
+ public:
+  using Record = std::function<void(std::vector<store::Checkpoint>, std::int64_t now_ms)>;
+
+  // `record` hands checkpoints to the store; `on_recorded` must be called with what became of them
+  // before it is called again.
+  Dispatcher(store::Store& store, const config::Fanout& limits, Record record, std::uint64_t seed);
+  ~Dispatcher();
+
+  // A way to one provider; null: nothing can be sent this way, its devices are suppressed.
+  std::size_t add_lane(push::Provider* provider, LaneTotals* totals);
+
+  void take_up(std::size_t lane, JobStart start);
+  void on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now);
+  void on_recorded(const store::Result<void>& result, Now now);
+  // Hands out what windows and bounds allow and starts a checkpoint if one is due. Returns the
+  // monotonic time at which something may be due next.
+  std::int64_t turn(Now now);
+  // From now on nothing is handed out.
+  void drain() { draining_ = true; }
+
+  // Nothing is handed out and nothing waits to be recorded.
+  bool settled() const;
+  bool recording() const { return in_flight_ != nullptr; }
+  std::uint64_t uncovered() const { return uncovered_; }
+  std::uint64_t jobs() const { return jobs_in_memory_; }
+  std::uint64_t checkpoints() const { return checkpoints_; }
+  const std::string& store_error() const { return store_error_; }
+
+ private:
+  struct RunningJob;
+  struct Lane;
+  struct InFlight;
+  // Everything of a job that is settled without being sent.
+  struct Fate {
+    enum class Kind : std::uint8_t { kExpired, kRejected, kSuppressed };
+    Kind kind = Kind::kExpired;
+    std::string reason;
+  };
+  // A recorded retry, or a parked device, that is on its way.
+  struct OpenRetry {
+    store::DevicePosition position = 0;
+    std::uint32_t attempts = 0;
+    std::int64_t read_ms = 0;
+  };
+  struct Delivery {
+    store::DevicePosition position = 0;
+    std::uint32_t attempts = 0;
+    std::int64_t read_ms = 0;
+    bool is_retry = false;
+  };
+
+  void activate_waiting(Lane& lane, Now now);
+  void fill(Lane& lane, Now now);
+  std::size_t room(const Lane& lane) const;
+  std::size_t hand_out(RunningJob& job, std::size_t devices_max, Now now);
+  std::size_t hand_out_retries(RunningJob& job, std::size_t devices_max, Now now);
+  std::size_t hand_out_scanned(RunningJob& job, std::size_t devices_max, Now now);
+  bool next_page(RunningJob& job, std::size_t devices, Now now);
+  void page_done(RunningJob& job);
+  void settle_by_fate(RunningJob& job, Now now);
+  void decide_fate(RunningJob& job, Now now);
+  void render(RunningJob& job, Now now);
+  void submit(RunningJob& job, push::PushBatch batch);
+  void on_verdict(Lane& lane, const push::Verdict& verdict, Now now);
+  void settle(RunningJob& job, const Delivery& delivery, const Outcome& outcome,
+              std::string_view reason, Now now);
+  void settle_unsent(RunningJob& job, const Delivery& delivery, const Fate& fate);
+  void block(RunningJob& job, const store::Error& error, Now now);
+
+  bool finished(const RunningJob& job) const;
+  bool dirty(const RunningJob& job) const;
+  bool checkpoint_due(Now now) const;
+  void checkpoint(Now now);
+  void park_stragglers(RunningJob& job, Now now);
+  store::Checkpoint close_checkpoint(RunningJob& job);
+  void reopen_checkpoint(RunningJob& job, store::Checkpoint failed);
+  void retire(RunningJob& job);
+  std::int64_t next_wish(Now now) const;
+  std::size_t span_max() const { return limits_.repeat_bound; }
+
+  store::Store& store_;
+  const config::Fanout limits_;
+  Record record_;
+  std::mt19937_64 random_;
+
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<std::unique_ptr<RunningJob>> jobs_;  // by index; null: free
+  std::vector<std::uint32_t> free_indices_;
+  std::uint64_t jobs_in_memory_ = 0;  // running and waiting
+
+  std::uint64_t uncovered_ = 0;
+  std::uint64_t unrecorded_ = 0;  // settled since the latest checkpoint was closed
+  std::unique_ptr<InFlight> in_flight_;
+  std::uint64_t building_ = 1;  // number of the checkpoint that is being gathered
+  std::uint64_t checkpoints_ = 0;
+  std::int64_t recorded_at_ms_ = 0;        // monotonic
+  std::int64_t record_not_before_ms_ = 0;  // monotonic, after a failure
+  std::string store_error_;
+  bool draining_ = false;
+  bool hungry_ = false;  // a turn ended before its work did
+};
+
+}  // namespace carillon::fanout

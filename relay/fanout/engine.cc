@@ -1,0 +1,399 @@
+#include "relay/fanout/engine.h"
+
+#include <openssl/rand.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "relay/fanout/dispatcher.h"
+#include "relay/fanout/event_id.h"
+#include "relay/fanout/inbox.h"
+#include "relay/fanout/notification_codec.h"
+
+namespace carillon::fanout {
+namespace {
+
+constexpr push::Platform kAllPlatforms[] = {push::Platform::kApns, push::Platform::kFcm,
+                                            push::Platform::kWebPush};
+
+// The two libraries that the relay stands on know nothing of each other; their numbers agree.
+constexpr store::Platform stored(push::Platform platform) {
+  return static_cast<store::Platform>(platform);
+}
+static_assert(stored(push::Platform::kApns) == store::Platform::kApns);
+static_assert(stored(push::Platform::kFcm) == store::Platform::kFcm);
+static_assert(stored(push::Platform::kWebPush) == store::Platform::kWebPush);
+
+std::int64_t to_ms(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+std::chrono::sys_seconds provider_expiry(std::int64_t expires_ms, bool now_or_never) {
+  if (now_or_never) return {};
+  return std::chrono::sys_seconds(std::chrono::seconds(expires_ms / 1000));
+}
+
+Refusal refusal_of(const store::Error& error) {
+  switch (error.kind) {
+    case store::Error::Kind::kMismatch:
+      return {.kind = Refusal::Kind::kIdempotencyMismatch, .message = error.message};
+    case store::Error::Kind::kFull:
+      return {.kind = Refusal::Kind::kStoreFull, .message = error.message};
+    case store::Error::Kind::kInvalid:
+      return {.kind = Refusal::Kind::kInvalid, .message = error.message};
+    default:
+      return {.kind = Refusal::Kind::kStoreFailed, .message = error.message};
+  }
+}
+
+}  // namespace
+
+Clocks Clocks::system() {
+  return {.calendar = [] { return std::chrono::system_clock::now(); },
+          .monotonic = [] { return std::chrono::steady_clock::now(); }};
+}
+
+class Engine::Impl {
+ public:
+  Impl(store::Store& store, const config::Fanout& limits, Clocks clocks, std::uint64_t seed)
+      : store_(store),
+        limits_(limits),
+        clocks_(std::move(clocks)),
+        dispatcher_(
+            store, limits,
+            [this](std::vector<store::Checkpoint> checkpoints, std::int64_t now_ms) {
+              store_.record(std::move(checkpoints), now_ms, [this](store::Result<void> result) {
+                inbox_.recorded(std::move(result));
+              });
+            },
+            seed) {}
+
+  ~Impl() { drain(std::chrono::milliseconds(0)); }
+
+  void add_app(const std::string& app) {
+    apps_.insert(app);
+    for (const push::Platform platform : kAllPlatforms) way(app, platform);
+  }
+
+  push::VerdictSink& sink(const std::string& app, push::Platform platform) {
+    return way(app, platform);
+  }
+
+  void add_provider(const std::string& app, std::unique_ptr<push::Provider> provider) {
+    Way& to = way(app, provider->platform());
+    to.provider = std::move(provider);
+  }
+
+  store::Result<void> start();
+  tl::expected<store::AcceptedEvent, Refusal> publish(const Publication& publication);
+  void drain(std::chrono::milliseconds grace);
+  EngineStats stats() const;
+
+ private:
+  // An app's way to one platform, whether it has a provider or not.
+  struct Way final : push::VerdictSink {
+    explicit Way(Inbox& inbox_in) : inbox(inbox_in) {}
+    void on_verdicts(std::span<const push::Verdict> verdicts) noexcept override {
+      inbox.verdicts(lane, verdicts);
+    }
+
+    Inbox& inbox;
+    std::size_t lane = 0;  // set by start, before anything is submitted
+    std::unique_ptr<push::Provider> provider;
+    LaneTotals totals;
+  };
+  using WayKey = std::pair<std::string, push::Platform>;
+
+  Way& way(const std::string& app, push::Platform platform) {
+    auto& found = ways_[{app, platform}];
+    if (!found) found = std::make_unique<Way>(inbox_);
+    return *found;
+  }
+  Way* find_way(const std::string& app, push::Platform platform) {
+    const auto found = ways_.find({app, platform});
+    return found == ways_.end() ? nullptr : found->second.get();
+  }
+
+  store::Result<void> take_up_unfinished();
+  std::optional<Refusal> check_rendering(const Publication& publication,
+                                         const push::Notification& notification);
+  store::EventId next_event_id();
+  Now now() const;
+  void run();
+  void publish_gauges();
+
+  store::Store& store_;
+  const config::Fanout limits_;
+  const Clocks clocks_;
+  Inbox inbox_;
+  Dispatcher dispatcher_;                        // the fan-out thread's alone once it runs
+  std::set<std::string> apps_;                   // both fixed once started
+  std::map<WayKey, std::unique_ptr<Way>> ways_;
+
+  std::thread thread_;
+  std::atomic<bool> draining_{false};
+  std::once_flag drained_;
+  std::atomic<std::uint64_t> events_accepted_{0};
+  std::atomic<std::uint64_t> jobs_{0}, uncovered_{0}, checkpoints_{0};
+  mutable std::mutex error_mutex_;  // guards a string that only people read
+  std::string store_error_;
+};
+
+// --- intake
+// ---------------------------------------------------------------------------------------
+
+store::EventId Engine::Impl::next_event_id() {
+  std::array<std::uint8_t, 10> entropy;
+  if (RAND_bytes(entropy.data(), static_cast<int>(entropy.size())) != 1) std::abort();
+  return make_event_id(to_ms(clocks_.calendar()), entropy);
+}
+
+// A payload that no device can be sent is the publisher's to mend, now, not a million rejections.
+std::optional<Refusal> Engine::Impl::check_rendering(const Publication& publication,
+                                                     const push::Notification& notification) {
+  std::optional<Refusal> refusal;
+  for (const push::Platform platform : kAllPlatforms) {
+    const Way* to = find_way(publication.app, platform);
+    if (to == nullptr || !to->provider) continue;
+    if (const auto rendered = to->provider->render(notification, clocks_.calendar()); !rendered) {
+      if (!refusal) {
+        refusal = Refusal{.kind = Refusal::Kind::kInvalid,
+                          .message = "the notification cannot be rendered for every platform"};
+      }
+      refusal->fields.push_back({rendered.error().pointer, rendered.error().message});
+    }
+  }
+  return refusal;
+}
+
+tl::expected<store::AcceptedEvent, Refusal> Engine::Impl::publish(const Publication& publication) {
+  if (draining_) {
+    return tl::unexpected(
+        Refusal{.kind = Refusal::Kind::kDraining, .message = "the relay is shutting down"});
+  }
+  if (!apps_.contains(publication.app)) {
+    return tl::unexpected(Refusal{.kind = Refusal::Kind::kUnknownApp,
+                                  .message = "there is no app '" + publication.app + "'"});
+  }
+  if (jobs_ >= kJobsWaitingMax) {
+    return tl::unexpected(Refusal{.kind = Refusal::Kind::kBacklog,
+                                  .message = "too many events are waiting for their providers"});
+  }
+
+  const std::int64_t accepted_ms = to_ms(clocks_.calendar());
+  const bool now_or_never = publication.ttl.count() == 0;
+  store::NewEvent event{
+      .id = next_event_id(),
+      .app = publication.app,
+      .audience = publication.audience,
+      .content = encode_content(publication.notification, now_or_never),
+      .priority = static_cast<std::uint8_t>(publication.notification.priority),
+      .accepted_ms = accepted_ms,
+      .expires_ms =
+          accepted_ms +
+          (now_or_never ? kNowOrNeverMs : std::chrono::milliseconds(publication.ttl).count()),
+      .idempotency_key = publication.idempotency_key,
+      .body_digest = publication.body_digest};
+  push::Notification notification = publication.notification;
+  notification.event_id = to_string(event.id);
+  notification.expires_at = provider_expiry(event.expires_ms, now_or_never);
+  if (auto refusal = check_rendering(publication, notification)) {
+    return tl::unexpected(std::move(*refusal));
+  }
+
+  // A crash before the commit: nothing happened, and the publisher got no answer. After it: the
+  // jobs are found again at the next start.
+  auto accepted = store_.accept(event);
+  if (!accepted) return tl::unexpected(refusal_of(accepted.error()));
+  if (accepted->repeated) return *accepted;
+  events_accepted_.fetch_add(1, std::memory_order_relaxed);
+
+  std::vector<Inbox::Started> jobs;
+  for (const push::Platform platform : kAllPlatforms) {
+    const std::uint64_t targeted = accepted->targeted[static_cast<std::size_t>(platform) - 1];
+    if (targeted == 0) continue;
+    store::Job job{.key = {event.id, stored(platform)},
+                   .app = event.app,
+                   .priority = event.priority,
+                   .accepted_ms = event.accepted_ms,
+                   .expires_ms = event.expires_ms};
+    job.counters.targeted = targeted;
+    jobs.push_back(
+        {.lane = find_way(event.app, platform)->lane,
+         .start = {
+             .job = std::move(job), .notification = notification, .now_or_never = now_or_never}});
+  }
+  jobs_.fetch_add(jobs.size(), std::memory_order_relaxed);
+  if (!jobs.empty()) inbox_.started(std::move(jobs));
+  return *accepted;
+}
+
+// --- running
+// --------------------------------------------------------------------------------------
+
+store::Result<void> Engine::Impl::start() {
+  for (auto& [key, to] : ways_) {
+    to->lane = dispatcher_.add_lane(to->provider.get(), &to->totals);
+    inbox_.add_lane();
+  }
+  if (auto taken_up = take_up_unfinished(); !taken_up) return taken_up;
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+store::Result<void> Engine::Impl::take_up_unfinished() {
+  auto jobs = store_.unfinished_jobs();
+  if (!jobs) return tl::unexpected(jobs.error());
+  for (store::Job& job : *jobs) {
+    const auto event = store_.event(job.key.event);
+    if (!event) return tl::unexpected(event.error());
+    auto content = decode_content(event->content);
+    if (!content) {
+      return tl::unexpected(
+          store::Error{.kind = store::Error::Kind::kCorrupt,
+                       .message = "event " + to_string(job.key.event) + ": " + content.error()});
+    }
+    // An app that was taken out of the config still has its events: they are suppressed.
+    Way* to = find_way(job.app, static_cast<push::Platform>(job.key.platform));
+    if (to == nullptr) {
+      to = &way(job.app, static_cast<push::Platform>(job.key.platform));
+      to->lane = dispatcher_.add_lane(nullptr, &to->totals);
+      inbox_.add_lane();
+    }
+    content->notification.event_id = to_string(job.key.event);
+    content->notification.priority = static_cast<push::Priority>(job.priority);
+    content->notification.expires_at = provider_expiry(job.expires_ms, content->now_or_never);
+    dispatcher_.take_up(to->lane, {.job = std::move(job),
+                                   .notification = std::move(content->notification),
+                                   .now_or_never = content->now_or_never});
+  }
+  if (!jobs->empty()) spdlog::info("taking up {} unfinished jobs", jobs->size());
+  return {};
+}
+
+Now Engine::Impl::now() const {
+  return {.calendar_ms = to_ms(clocks_.calendar()),
+          .monotonic_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                              clocks_.monotonic().time_since_epoch())
+                              .count()};
+}
+
+void Engine::Impl::run() {
+  Inbox::Contents taken;
+  std::int64_t wish_ms = 0;
+  for (;;) {
+    std::optional<std::chrono::steady_clock::time_point> deadline;
+    if (wish_ms != std::numeric_limits<std::int64_t>::max()) {
+      deadline = std::chrono::steady_clock::time_point(std::chrono::milliseconds(wish_ms));
+    }
+    inbox_.take(taken, deadline);
+    const Now at = now();
+    if (taken.recorded) dispatcher_.on_recorded(*taken.recorded, at);
+    for (std::size_t lane = 0; lane < taken.verdicts.size(); ++lane) {
+      if (taken.verdicts[lane].empty()) continue;
+      dispatcher_.on_verdicts(lane, taken.verdicts[lane], at);
+      taken.verdicts[lane].clear();
+    }
+    for (Inbox::Started& job : taken.started) dispatcher_.take_up(job.lane, std::move(job.start));
+    taken.started.clear();
+    if (taken.draining) dispatcher_.drain();
+    wish_ms = dispatcher_.turn(at);
+    publish_gauges();
+    // Draining ends when everything is recorded, or when the store refuses: what is not recorded is
+    // then within the bound on repeats.
+    if (taken.stopping && !dispatcher_.recording() &&
+        (dispatcher_.settled() || !dispatcher_.store_error().empty())) {
+      return;
+    }
+  }
+}
+
+void Engine::Impl::publish_gauges() {
+  jobs_.store(dispatcher_.jobs(), std::memory_order_relaxed);
+  uncovered_.store(dispatcher_.uncovered(), std::memory_order_relaxed);
+  checkpoints_.store(dispatcher_.checkpoints(), std::memory_order_relaxed);
+  const std::lock_guard lock(error_mutex_);
+  if (store_error_ != dispatcher_.store_error()) store_error_ = dispatcher_.store_error();
+}
+
+void Engine::Impl::drain(std::chrono::milliseconds grace) {
+  std::call_once(drained_, [&] {
+    draining_ = true;
+    inbox_.drain();
+    const auto deadline = std::chrono::steady_clock::now() + grace;
+    for (auto& [key, to] : ways_) {
+      if (!to->provider) continue;
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+          deadline - std::chrono::steady_clock::now());
+      to->provider->close(std::max(left, std::chrono::milliseconds(0)));
+    }
+    // Every target has its verdict now; the fan-out records them and ends.
+    inbox_.stop();
+    if (thread_.joinable()) thread_.join();
+  });
+}
+
+EngineStats Engine::Impl::stats() const {
+  EngineStats stats{.events_accepted = events_accepted_.load(std::memory_order_relaxed),
+                    .jobs_running = jobs_.load(std::memory_order_relaxed),
+                    .handed_out = uncovered_.load(std::memory_order_relaxed),
+                    .checkpoints = checkpoints_.load(std::memory_order_relaxed)};
+  for (const auto& [key, to] : ways_) {
+    if (!to->provider) continue;
+    const auto read = [](const std::atomic<std::uint64_t>& total) {
+      return total.load(std::memory_order_relaxed);
+    };
+    stats.lanes.push_back({.app = key.first,
+                           .platform = key.second,
+                           .submitted = read(to->totals.submitted),
+                           .accepted = read(to->totals.accepted),
+                           .rejected = read(to->totals.rejected),
+                           .expired = read(to->totals.expired),
+                           .dead_lettered = read(to->totals.dead_lettered),
+                           .suppressed = read(to->totals.suppressed),
+                           .retried = read(to->totals.retried),
+                           .tokens_removed = read(to->totals.tokens_removed),
+                           .provider = to->provider->health()});
+  }
+  const std::lock_guard lock(error_mutex_);
+  stats.store_error = store_error_;
+  return stats;
+}
+
+// --- the public face
+// ------------------------------------------------------------------------------
+
+Engine::Engine(store::Store& store, const config::Fanout& limits, Clocks clocks, std::uint64_t seed)
+    : impl_(std::make_unique<Impl>(store, limits, std::move(clocks), seed)) {}
+Engine::~Engine() = default;
+push::VerdictSink& Engine::sink(const std::string& app, push::Platform platform) {
+  return impl_->sink(app, platform);
+}
+void Engine::add_app(const std::string& app) {
+  impl_->add_app(app);
+}
+void Engine::add_provider(const std::string& app, std::unique_ptr<push::Provider> provider) {
+  impl_->add_provider(app, std::move(provider));
+}
+store::Result<void> Engine::start() {
+  return impl_->start();
+}
+tl::expected<store::AcceptedEvent, Refusal> Engine::publish(const Publication& publication) {
+  return impl_->publish(publication);
+}
+void Engine::drain(std::chrono::milliseconds grace) {
+  impl_->drain(grace);
+}
+EngineStats Engine::stats() const {
+  return impl_->stats();
+}
+
+}  // namespace carillon::fanout

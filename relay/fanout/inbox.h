@@ -1,0 +1,106 @@
+// Where other threads meet the fan-out thread. What waits here is bounded by what was handed out:
+// verdicts by `repeat_bound`, a single recorded checkpoint, jobs by kJobsWaitingMax.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "relay/fanout/dispatcher.h"
+
+namespace carillon::fanout {
+
+class Inbox {
+ public:
+  struct Started {
+    std::size_t lane = 0;
+    JobStart start;
+  };
+  struct Contents {
+    std::vector<std::vector<push::Verdict>> verdicts;  // by lane
+    std::vector<Started> started;
+    std::optional<store::Result<void>> recorded;
+    bool draining = false;
+    bool stopping = false;
+
+    bool empty() const {
+      if (recorded || !started.empty()) return false;
+      for (const auto& lane : verdicts) {
+        if (!lane.empty()) return false;
+      }
+      return true;
+    }
+  };
+
+  void add_lane() { contents_.verdicts.emplace_back(); }  // before the first use by a thread
+
+  // Any thread; each takes the lock once per batch and wakes the fan-out only if it sleeps.
+  void verdicts(std::size_t lane, std::span<const push::Verdict> verdicts) {
+    put([&](Contents& contents) {
+      auto& waiting = contents.verdicts[lane];
+      waiting.insert(waiting.end(), verdicts.begin(), verdicts.end());
+    });
+  }
+  void started(std::vector<Started> jobs) {
+    put([&](Contents& contents) {
+      for (Started& job : jobs) contents.started.push_back(std::move(job));
+    });
+  }
+  void recorded(store::Result<void> result) {
+    put([&](Contents& contents) { contents.recorded = std::move(result); });
+  }
+  void drain() {
+    put([this](Contents& contents) { contents.draining = told_ = true; });
+  }
+  void stop() {
+    put([this](Contents& contents) { contents.stopping = told_ = true; });
+  }
+
+  // The fan-out thread: sleeps until something is there or `deadline`, then swaps all of it into
+  // `taken`, whose vectors must be empty and give their capacity back.
+  void take(Contents& taken, std::optional<std::chrono::steady_clock::time_point> deadline) {
+    std::unique_lock lock(mutex_);
+    const auto ready = [this] {
+      return !contents_.empty() || contents_.draining != seen_draining_;
+    };
+    sleeping_ = true;
+    if (deadline) {
+      wake_.wait_until(lock, *deadline, ready);
+    } else {
+      wake_.wait(lock, ready);
+    }
+    sleeping_ = false;
+    told_ = false;
+    taken.verdicts.resize(contents_.verdicts.size());
+    contents_.verdicts.swap(taken.verdicts);
+    contents_.started.swap(taken.started);
+    taken.recorded = std::exchange(contents_.recorded, std::nullopt);
+    taken.draining = contents_.draining;
+    taken.stopping = contents_.stopping;
+  }
+
+ private:
+  template <class Put>
+  void put(Put put_into) {
+    bool wake = false;
+    {
+      const std::lock_guard lock(mutex_);
+      put_into(contents_);
+      wake = std::exchange(sleeping_, false);
+    }
+    if (wake) wake_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Contents contents_;
+  bool sleeping_ = false;
+  bool told_ = false;  // to drain or to stop, and has not heard it yet
+};
+
+}  // namespace carillon::fanout

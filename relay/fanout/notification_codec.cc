@@ -1,0 +1,66 @@
+#include "relay/fanout/notification_codec.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace carillon::fanout {
+namespace {
+
+constexpr int kFormat = 1;
+
+// Each text field of a notification with its stored name. Names are never reused for another
+// meaning: events outlive the program that stored them.
+constexpr std::pair<const char*, std::string push::Notification::*> kTexts[] = {
+    {"title", &push::Notification::title},
+    {"body", &push::Notification::body},
+    {"image", &push::Notification::image},
+    {"sound", &push::Notification::sound},
+    {"category", &push::Notification::category},
+    {"thread_id", &push::Notification::thread_id},
+    {"click_url", &push::Notification::click_url},
+    {"collapse_key", &push::Notification::collapse_key},
+    {"apns", &push::Notification::apns_json},
+    {"fcm", &push::Notification::fcm_json},
+    {"webpush", &push::Notification::webpush_json},
+};
+
+}  // namespace
+
+std::string encode_content(const push::Notification& notification, bool now_or_never) {
+  nlohmann::json content{{"format", kFormat}};
+  for (const auto& [name, field] : kTexts) {
+    if (!(notification.*field).empty()) content[name] = notification.*field;
+  }
+  if (notification.badge) content["badge"] = *notification.badge;
+  if (!notification.data.empty()) content["data"] = notification.data;
+  if (now_or_never) content["now_or_never"] = true;
+  return content.dump();
+}
+
+tl::expected<Content, std::string> decode_content(std::string_view text) {
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || json.find("format") == json.end() || json["format"] != kFormat) {
+    return tl::make_unexpected(
+        std::string("the event's stored content is not of a format that this version reads"));
+  }
+  Content content;
+  for (const auto& [name, field] : kTexts) {
+    if (const auto found = json.find(name); found != json.end() && found->is_string()) {
+      content.notification.*field = found->get<std::string>();
+    }
+  }
+  if (const auto badge = json.find("badge"); badge != json.end() && badge->is_number_unsigned()) {
+    content.notification.badge = badge->get<std::uint32_t>();
+  }
+  if (const auto data = json.find("data"); data != json.end() && data->is_object()) {
+    for (const auto& [name, value] : data->items()) {
+      if (value.is_string()) content.notification.data[name] = value.get<std::string>();
+    }
+  }
+  if (const auto once = json.find("now_or_never"); once != json.end()) {
+    content.now_or_never = *once == true;
+  }
+  return content;
+}
+
+}  // namespace carillon::fanout

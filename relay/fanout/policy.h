@@ -1,0 +1,47 @@
+// What follows from a provider's verdict: the one place that decides on retry, expiry, removal and
+// giving up. Pure.
+#pragma once
+
+#include <cstdint>
+
+#include "providers/provider.h"
+#include "relay/config/fanout_limits.h"
+
+namespace carillon::fanout {
+
+// One delivery at the moment its verdict came.
+struct Attempt {
+  std::uint32_t made_before = 0;   // attempts that reached a provider, without this one
+  std::int64_t expires_ms = 0;     // no attempt is made after this
+  bool now_or_never = false;       // published with a TTL of 0: a second attempt would be too late
+  std::int64_t token_read_ms = 0;  // when the token was read from the store
+};
+
+struct Outcome {
+  enum class Kind : std::uint8_t { kAccepted, kRejected, kExpired, kDeadLettered, kRetry };
+  Kind kind = Kind::kAccepted;
+  std::int64_t due_ms = 0;         // kRetry: not before
+  std::uint32_t attempts = 0;      // made so far, with this one if it counts
+  bool remove_token = false;       // kRejected: the provider said that the token is gone ...
+  std::int64_t dead_since_ms = 0;  // ... since then: a registration at or after it stays
+  // The whole way to the provider is closed for a while, not this device's alone: nothing more is
+  // handed to it before this time. 0: no.
+  std::int64_t pause_until_ms = 0;
+};
+
+// How long a refused credential keeps the way closed before it is tried again: somebody has to mend
+// it, so asking more often only fills the provider's error budget.
+inline constexpr std::int64_t kCredentialPauseMs = 15'000;
+// Between attempts at what was certainly not sent. Short: nothing was used up at the provider.
+inline constexpr std::int64_t kNotSentPauseMs = 200;
+// A project-wide throttle without a Retry-After: Firebase's documented default.
+inline constexpr std::int64_t kProjectThrottleMs = 60'000;
+
+// `jitter` in [0, 1) spreads what failed together.
+Outcome decide(const Attempt& attempt, const push::Verdict& verdict, std::int64_t now_ms,
+               const config::Fanout& limits, double jitter);
+
+// Exponential, from retry_first_ms to retry_max_ms, the upper half of each step at random.
+std::int64_t backoff_ms(std::uint32_t attempts, const config::Fanout& limits, double jitter);
+
+}  // namespace carillon::fanout
