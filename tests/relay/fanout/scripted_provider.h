@@ -1,0 +1,54 @@
+// A provider whose answers the test decides. For one thread unless said otherwise.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "providers/provider.h"
+
+namespace carillon::fanout {
+
+class ScriptedProvider : public push::Provider {
+ public:
+  struct Sent {
+    std::uint64_t tag = 0;
+    std::string token;
+    std::array<std::uint8_t, 16> id{};
+  };
+
+  explicit ScriptedProvider(push::Platform platform = push::Platform::kApns)
+      : platform_(platform) {}
+
+  push::Platform platform() const noexcept override { return platform_; }
+  tl::expected<push::RenderedMessage, push::RenderError> render(
+      const push::Notification& notification,
+      std::chrono::system_clock::time_point) const override {
+    if (notification.title == "unrenderable") {
+      return tl::unexpected(push::RenderError{"/notification/title", "will not do"});
+    }
+    return push::RenderedMessage{.body = notification.title};
+  }
+  void submit(push::PushBatch batch) override {
+    for (const push::PushTarget& target : batch.targets) {
+      open.push_back({target.tag, std::string(batch.token(target)), target.id});
+      ++times_sent[open.back().token];
+      identities[open.back().token].insert(target.id);
+    }
+  }
+  std::size_t window() const noexcept override { return window_size; }
+  push::ProviderHealth health() const override { return {}; }
+  void close(std::chrono::milliseconds) override {}
+
+  std::size_t window_size = 100;
+  std::deque<Sent> open;  // submitted, not answered
+  std::map<std::string, int> times_sent;
+  std::map<std::string, std::set<std::array<std::uint8_t, 16>>> identities;
+
+ private:
+  push::Platform platform_;
+};
+
+}  // namespace carillon::fanout
