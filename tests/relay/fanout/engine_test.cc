@@ -1,0 +1,241 @@
+#include "relay/fanout/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "relay/fanout/event_id.h"
+#include "storage/sqlite/sqlite_store.h"
+
+namespace carillon::fanout {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Says yes to everything, from a thread of its own, as a provider does; or holds its tongue.
+class AgreeingProvider : public push::Provider {
+ public:
+  AgreeingProvider(push::VerdictSink& sink, bool silent)
+      : sink_(sink), silent_(silent), thread_([this] { run(); }) {}
+  ~AgreeingProvider() override { close(0ms); }
+
+  push::Platform platform() const noexcept override { return push::Platform::kApns; }
+  tl::expected<push::RenderedMessage, push::RenderError> render(
+      const push::Notification& notification,
+      std::chrono::system_clock::time_point) const override {
+    if (notification.title.size() > 100) {
+      return tl::unexpected(push::RenderError{"/notification/title", "too long"});
+    }
+    return push::RenderedMessage{.body = notification.title};
+  }
+  void submit(push::PushBatch batch) override {
+    const std::lock_guard lock(mutex_);
+    for (const push::PushTarget& target : batch.targets) tags_.push_back(target.tag);
+    wake_.notify_one();
+  }
+  std::size_t window() const noexcept override { return 200; }
+  push::ProviderHealth health() const override { return {}; }
+  void close(std::chrono::milliseconds) override {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return closing_ || (!silent_ && !tags_.empty()); });
+      std::vector<push::Verdict> verdicts;
+      for (const std::uint64_t tag : tags_) {
+        verdicts.push_back(
+            {.tag = tag,
+             .kind = silent_ ? push::VerdictKind::kUnanswered : push::VerdictKind::kAccepted});
+      }
+      tags_.clear();
+      lock.unlock();
+      if (!verdicts.empty()) sink_.on_verdicts(verdicts);
+      lock.lock();
+      if (closing_ && tags_.empty()) return;
+    }
+  }
+
+  push::VerdictSink& sink_;
+  const bool silent_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::uint64_t> tags_;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+class EngineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "engine-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    auto store = store::open_sqlite_store({.path = folder_ / "test.db", .create = true});
+    ASSERT_TRUE(store) << store.error().message;
+    store_ = std::move(*store);
+  }
+  void TearDown() override {
+    engine_.reset();
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  void start(bool silent = false) {
+    engine_.reset();
+    engine_ = std::make_unique<Engine>(*store_, limits_, Clocks::system(), 1);
+    engine_->add_app("video");
+    engine_->add_provider("video", std::make_unique<AgreeingProvider>(
+                                       engine_->sink("video", push::Platform::kApns), silent));
+    const auto started = engine_->start();
+    ASSERT_TRUE(started) << started.error().message;
+  }
+  void subscribe(int devices) {
+    const std::string_view topics[] = {"news"};
+    for (int i = 0; i < devices; ++i) {
+      const std::string name = "d-" + std::to_string(i);
+      ASSERT_TRUE(store_->put_device(
+          {.app = "video",
+           .device = name,
+           .platform = store::Platform::kApns,
+           .token = std::string(64, static_cast<char>('a' + i % 6)) + std::to_string(100 + i),
+           .subscriber = name,
+           .topics = topics},
+          1));
+    }
+  }
+  static Publication hello() {
+    Publication publication{.app = "video"};
+    publication.audience.topic = "news";
+    publication.notification.title = "hello";
+    publication.ttl = 1h;
+    return publication;
+  }
+  // Waits until the event is completed, at most ten seconds.
+  store::EventRecord completed(const store::EventId& id) {
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    for (;;) {
+      auto event = store_->event(id);
+      if (!event) ADD_FAILURE() << event.error().message;
+      if (!event || event->state == store::EventState::kCompleted) return *event;
+      if (std::chrono::steady_clock::now() > deadline) {
+        ADD_FAILURE() << "not completed in time";
+        return *event;
+      }
+      std::this_thread::yield();
+    }
+  }
+
+  std::filesystem::path folder_;
+  config::Fanout limits_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(EngineTest, AnEventReachesEveryDeviceAndIsCompleted) {
+  subscribe(50);
+  start();
+  const auto accepted = engine_->publish(hello());
+  ASSERT_TRUE(accepted) << accepted.error().message;
+  EXPECT_EQ(accepted->targeted[0], 50u);
+  const auto event = completed(accepted->id);
+  EXPECT_EQ(event.jobs.at(0).counters.accepted, 50u);
+  EXPECT_EQ(engine_->stats().lanes.at(0).accepted, 50u);
+}
+
+TEST_F(EngineTest, ARepeatedKeyAnswersTheFirstEventAndSendsNothingNew) {
+  subscribe(3);
+  start();
+  Publication publication = hello();
+  publication.idempotency_key = "once";
+  const auto first = engine_->publish(publication);
+  const auto second = engine_->publish(publication);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->id, second->id);
+  EXPECT_TRUE(second->repeated);
+  completed(first->id);
+  EXPECT_EQ(engine_->stats().lanes.at(0).submitted, 3u);
+
+  publication.body_digest[0] = 1;
+  const auto other = engine_->publish(publication);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().kind, Refusal::Kind::kIdempotencyMismatch);
+}
+
+TEST_F(EngineTest, WhatNoProviderWouldTakeIsRefusedWithTheFieldAndNothingIsStored) {
+  subscribe(1);
+  start();
+  Publication publication = hello();
+  publication.notification.title = std::string(101, 'x');
+  const auto refused = engine_->publish(publication);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, Refusal::Kind::kInvalid);
+  EXPECT_EQ(refused.error().fields.at(0).pointer, "/notification/title");
+  EXPECT_TRUE(store_->events({}, 10)->empty());
+}
+
+TEST_F(EngineTest, AnUnknownAppIsRefused) {
+  start();
+  Publication publication = hello();
+  publication.app = "audio";
+  const auto refused = engine_->publish(publication);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, Refusal::Kind::kUnknownApp);
+}
+
+TEST_F(EngineTest, AnEventWithoutAnAudienceIsCompletedAtOnce) {
+  start();
+  const auto accepted = engine_->publish(hello());
+  ASSERT_TRUE(accepted) << accepted.error().message;
+  EXPECT_EQ(store_->event(accepted->id)->state, store::EventState::kCompleted);
+}
+
+TEST_F(EngineTest, DrainingSettlesWhatIsOutAndTheNextStartGoesOn) {
+  subscribe(20);
+  start(/*silent=*/true);
+  const auto accepted = engine_->publish(hello());
+  ASSERT_TRUE(accepted);
+  engine_->drain(0ms);
+  ASSERT_FALSE(engine_->publish(hello()));
+  EXPECT_EQ(engine_->publish(hello()).error().kind, Refusal::Kind::kDraining);
+  EXPECT_EQ(store_->event(accepted->id)->jobs.at(0).counters.accepted, 0u);
+  limits_.retry_first_ms = 1;
+  start();
+  EXPECT_EQ(completed(accepted->id).jobs.at(0).counters.accepted, 20u);
+}
+
+TEST_F(EngineTest, ManyPublishersAtOnceLoseNothing) {
+  subscribe(7);
+  start();
+  constexpr int kPublishers = 4, kEvents = 25;
+  std::vector<std::vector<store::EventId>> ids(kPublishers);
+  std::vector<std::thread> publishers;
+  for (int i = 0; i < kPublishers; ++i) {
+    publishers.emplace_back([&, i] {
+      for (int n = 0; n < kEvents; ++n) {
+        if (auto accepted = engine_->publish(hello())) ids[i].push_back(accepted->id);
+      }
+    });
+  }
+  for (std::thread& publisher : publishers) publisher.join();
+  for (const auto& mine : ids) {
+    ASSERT_EQ(mine.size(), static_cast<std::size_t>(kEvents));
+    for (const auto& id : mine) EXPECT_EQ(completed(id).jobs.at(0).counters.accepted, 7u);
+  }
+  engine_->drain(1s);
+  EXPECT_EQ(engine_->stats().lanes.at(0).submitted, 7u * kPublishers * kEvents);
+  EXPECT_EQ(engine_->stats().handed_out, 0u);
+}
+
+}  // namespace
+}  // namespace carillon::fanout
