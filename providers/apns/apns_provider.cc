@@ -1,0 +1,150 @@
+#include "providers/apns/apns_provider.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <string_view>
+#include <utility>
+
+#include "providers/apns/apns_request.h"
+#include "providers/apns/apns_verdict.h"
+#include "providers/auth/es256_key.h"
+#include "providers/auth/provider_token.h"
+#include "providers/http2/https_url.h"
+#include "providers/http2/tls_context.h"
+#include "providers/push_channel.h"
+
+namespace carillon::push {
+namespace {
+
+using Time = std::chrono::system_clock::time_point;
+
+constexpr std::size_t kAppleIdCharacters = 10;  // of key ids and team ids alike
+
+class ApnsDialect final : public PushDialect {
+ public:
+  explicit ApnsDialect(auth::ProviderToken token) : token_(std::move(token)) {}
+
+  void start(std::function<void()>) override {}
+  void close(std::function<void()> done) override { done(); }
+
+  Authorization authorization(Time now) override { return {.header = token_.header(now)}; }
+
+  bool path_has_token() const override { return true; }
+  std::string_view path() const override { return "/3/device/"; }
+  std::string_view id_header() const override { return "apns-id"; }
+  bool takes_token(std::string_view token) const noexcept override { return is_apns_token(token); }
+
+  Judgement judge(const Answer& answer, const std::string& sent_with, Time now) override {
+    ApnsJudgement judged = judge_apns(answer, now);
+    Judgement judgement{.verdict = std::move(judged.verdict)};
+    Verdict& verdict = judgement.verdict;
+    if (judged.advice != ApnsAdvice::kNone) judgement.aftermath = Aftermath::kRetireConnection;
+    if (judged.advice == ApnsAdvice::kRenewToken &&
+        token_.on_expired(sent_with, now) == auth::ProviderToken::Refusal::kTooYoung) {
+      verdict.kind = VerdictKind::kCredentialRefused;
+      error_ = "APNs refused a fresh token as expired: is this machine's clock right?";
+    } else if (verdict.kind == VerdictKind::kCredentialRefused) {
+      error_ = fmt::format("APNs refused the credential: {} (status {})", verdict.reason,
+                           verdict.status);
+    }
+    return judgement;
+  }
+
+  std::string credential_error() const override { return error_; }
+
+ private:
+  auth::ProviderToken token_;
+  std::string error_;
+};
+
+class ApnsProvider final : public Provider {
+ public:
+  ApnsProvider(EventLoop& loop, PushChannelConfig config, std::unique_ptr<PushDialect> dialect,
+               std::string topic, VerdictSink& sink)
+      : topic_(std::move(topic)), channel_(loop, std::move(config), std::move(dialect), sink) {}
+
+  Platform platform() const noexcept override { return Platform::kApns; }
+  tl::expected<RenderedMessage, RenderError> render(const Notification& notification,
+                                                    Time) const override {
+    return render_apns(notification, topic_);
+  }
+  void submit(PushBatch batch) override { channel_.submit(std::move(batch)); }
+  std::size_t window() const noexcept override { return channel_.window(); }
+  ProviderHealth health() const override { return channel_.health(); }
+  void close(std::chrono::milliseconds grace) override { channel_.close(grace); }
+
+ private:
+  const std::string topic_;
+  PushChannel channel_;
+};
+
+bool is_apple_id(std::string_view text) {
+  return text.size() == kAppleIdCharacters && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+         });
+}
+
+bool is_bundle_id(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           c == '.' || c == '-';
+  });
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_provider(
+    ApnsConfig config, VerdictSink& sink, EventLoop& loop) {
+  std::vector<std::string> problems;
+  const auto url = http2::parse_https_url(config.endpoint);
+  if (!url) problems.push_back(fmt::format("endpoint \"{}\" {}", config.endpoint, url.error()));
+  if (url && url->path != "/") {
+    problems.push_back(fmt::format("endpoint \"{}\" must not have a path", config.endpoint));
+  }
+  const auto tls = http2::TlsContext::make(config.ca_file);
+  if (!tls) problems.push_back(fmt::format("ca_file: {}", tls.error()));
+  auto key = auth::Es256Key::from_file(config.key_file);
+  if (config.key_file.empty()) {
+    problems.emplace_back("key_file is missing: the .p8 file of an APNs signing key");
+  } else if (!key) {
+    problems.push_back(fmt::format("key_file: {}", key.error()));
+  }
+  if (!is_apple_id(config.key_id)) {
+    problems.push_back(
+        fmt::format("key_id \"{}\" is not 10 letters and digits", config.key_id));
+  }
+  if (!is_apple_id(config.team_id)) {
+    problems.push_back(
+        fmt::format("team_id \"{}\" is not 10 letters and digits", config.team_id));
+  }
+  if (!is_bundle_id(config.bundle_id)) {
+    problems.push_back(fmt::format("bundle_id \"{}\" is not the id of an app, like com.example.app",
+                                   config.bundle_id));
+  }
+  if (config.connections_max == 0) problems.emplace_back("connections_max must be at least 1");
+  if (config.streams_max == 0) problems.emplace_back("streams_max must be at least 1");
+  if (!problems.empty()) return tl::unexpected(std::move(problems));
+
+  PushChannelConfig channel{
+      .pool = {.url = *url,
+               .tls = *tls,
+               .connections_max = config.connections_max,
+               .streams_max = config.streams_max,
+               .connect_max = config.connect_max,
+               .request_max = config.request_timeout,
+               .stuck_after = config.stuck_after,
+               .idle_after = config.idle_after,
+               .ping_max = config.ping_max,
+               .seed = std::random_device{}()},
+      .queued_max = config.queued_max,
+      .calendar = config.calendar ? std::move(config.calendar) : &std::chrono::system_clock::now};
+  auto dialect = std::make_unique<ApnsDialect>(
+      auth::ProviderToken(std::move(*key), config.key_id, config.team_id));
+  return std::make_unique<ApnsProvider>(loop, std::move(channel), std::move(dialect),
+                                        config.bundle_id, sink);
+}
+
+}  // namespace carillon::push

@@ -1,0 +1,114 @@
+#include "providers/apns/apns_verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "providers/reason.h"
+#include "providers/retry_after.h"
+
+namespace carillon::push {
+namespace {
+
+using Kind = VerdictKind;
+using Scope = ThrottleScope;
+using Advice = ApnsAdvice;
+
+struct Row {
+  std::string_view reason;
+  Kind kind;
+  Scope scope = Scope::kNone;
+  Advice advice = Advice::kNone;
+};
+
+// Apple's reasons, by the status they come with. What is said of the topic, the key or the
+// certificate is true of every notification, so the credential is what is refused.
+constexpr Row kRows[] = {
+    // 400
+    {"BadCollapseId", Kind::kNotificationRefused},
+    {"BadDeviceToken", Kind::kTokenUnusable},
+    {"BadExpirationDate", Kind::kNotificationRefused},
+    {"BadMessageId", Kind::kNotificationRefused},
+    {"BadPriority", Kind::kNotificationRefused},
+    {"BadTopic", Kind::kCredentialRefused},
+    {"DeviceTokenNotForTopic", Kind::kTokenUnusable},
+    {"DuplicateHeaders", Kind::kNotificationRefused},
+    {"IdleTimeout", Kind::kNotSent, Scope::kNone, Advice::kRetireConnection},
+    {"InvalidPushType", Kind::kNotificationRefused},
+    {"MissingDeviceToken", Kind::kTokenUnusable},
+    {"MissingTopic", Kind::kCredentialRefused},
+    {"PayloadEmpty", Kind::kNotificationRefused},
+    {"TopicDisallowed", Kind::kCredentialRefused},
+    // 403
+    {"BadCertificate", Kind::kCredentialRefused},
+    {"BadCertificateEnvironment", Kind::kCredentialRefused},
+    {"BadEnvironmentKeyIdInToken", Kind::kCredentialRefused},  // as documented
+    {"BadEnvironmentKeyInToken", Kind::kCredentialRefused},    // as sent
+    {"ExpiredProviderToken", Kind::kNotSent, Scope::kNone, Advice::kRenewToken},
+    {"Forbidden", Kind::kCredentialRefused},
+    {"InvalidProviderToken", Kind::kCredentialRefused},
+    {"MissingProviderToken", Kind::kCredentialRefused},
+    {"UnrelatedKeyIdInToken", Kind::kCredentialRefused},
+    // 404, 405, 413
+    {"BadPath", Kind::kNotificationRefused},
+    {"MethodNotAllowed", Kind::kNotificationRefused},
+    {"PayloadTooLarge", Kind::kNotificationRefused},
+    // 410
+    {"ExpiredToken", Kind::kTokenDead},
+    {"Unregistered", Kind::kTokenDead},
+    // 429
+    {"TooManyProviderTokenUpdates", Kind::kThrottled, Scope::kCredential,
+     Advice::kRetireConnection},
+    {"TooManyRequests", Kind::kThrottled, Scope::kDevice},
+    // 500, 503
+    {"InternalServerError", Kind::kUnavailable},
+    {"ServiceUnavailable", Kind::kUnavailable},
+    {"Shutdown", Kind::kUnavailable, Scope::kNone, Advice::kRetireConnection},
+};
+
+Kind kind_of_status(std::uint16_t status) {
+  if (status >= 500) return Kind::kUnavailable;
+  if (status == 429) return Kind::kThrottled;
+  if (status == 403) return Kind::kCredentialRefused;
+  if (status == 410) return Kind::kTokenUnusable;  // about the token, but not a word we know
+  if (status >= 400) return Kind::kNotificationRefused;
+  return Kind::kUnanswered;  // APNs has no such answer: whoever gave it may have passed it on or not
+}
+
+}  // namespace
+
+ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_point now) {
+  std::string reason;
+  std::chrono::milliseconds since{-1};
+  const auto body = nlohmann::json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
+  if (body.is_object()) {
+    const auto word = body.find("reason");
+    if (word != body.end() && word->is_string()) reason = word->get<std::string>();
+    const auto timestamp = body.find("timestamp");
+    if (timestamp != body.end() && timestamp->is_number_unsigned()) {
+      since = std::chrono::milliseconds(timestamp->get<std::int64_t>());
+    }
+  }
+
+  Row row{.reason = reason, .kind = kind_of_status(answer.status)};
+  const auto known = std::find_if(std::begin(kRows), std::end(kRows),
+                                  [&](const Row& candidate) { return candidate.reason == reason; });
+  if (known != std::end(kRows)) {
+    row = *known;
+    if (row.kind == Kind::kTokenDead && answer.status != 410) row.kind = Kind::kTokenUnusable;
+  }
+
+  ApnsJudgement judgement{.verdict = {.kind = row.kind,
+                                      .scope = row.scope,
+                                      .status = answer.status,
+                                      .retry_after = parse_retry_after(answer.retry_after, now),
+                                      .reason = reason.empty() ? fmt::format("Status{}", answer.status)
+                                                               : reason_of(reason)},
+                          .advice = row.advice};
+  if (row.kind == Kind::kTokenDead) judgement.verdict.since_ms = since;
+  return judgement;
+}
+
+}  // namespace carillon::push

@@ -1,0 +1,28 @@
+// What an answer of APNs means (Apple, "Handling notification responses from APNs").
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+#include "providers/push_channel.h"
+
+namespace carillon::push {
+
+// What an answer asks of the connection or the credential that it came over.
+enum class ApnsAdvice : std::uint8_t {
+  kNone,
+  kRetireConnection,  // go on elsewhere
+  kRenewToken,        // our token has aged: a new one, on a new connection
+};
+
+struct ApnsJudgement {
+  Verdict verdict;  // without the tag
+  ApnsAdvice advice = ApnsAdvice::kNone;
+};
+
+// Pure. For any answer but 200, whatever its body. A known reason decides; an unknown one, or none,
+// is judged by the status. Only a reason that says so in an answer 410 kills a token.
+ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_point now);
+
+}  // namespace carillon::push

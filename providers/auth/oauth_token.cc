@@ -1,0 +1,167 @@
+#include "providers/auth/oauth_token.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+namespace carillon::push::auth {
+namespace {
+
+using http2::Ending;
+using http2::LoopTime;
+using std::chrono::seconds;
+
+// RFC 6749 recommends to tell the lifetime but does not demand it; Google's is an hour.
+constexpr seconds kLifeIfNotTold{3600};
+constexpr std::size_t kErrorTextBytesMax = 200;
+
+nghttp2_nv header_field(std::string_view name, std::string_view value) {
+  return {.name = reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
+          .value = reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())),
+          .namelen = name.size(),
+          .valuelen = value.size(),
+          .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
+std::string printable(std::string_view text) {
+  std::string result(text.substr(0, kErrorTextBytesMax));
+  std::replace_if(
+      result.begin(), result.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return result;
+}
+
+std::string text_member(const nlohmann::json& json, const char* name) {
+  if (!json.is_object()) return {};
+  const auto member = json.find(name);
+  return member != json.end() && member->is_string() ? member->get<std::string>() : "";
+}
+
+// What may stand in a header: a token that could not would be a header injection.
+bool is_bearer(std::string_view token) {
+  return !token.empty() &&
+         std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+}  // namespace
+
+OauthToken::OauthToken(EventLoop& loop, http2::PoolConfig pool, ServiceAccount account,
+                       std::string audience, std::string scope, std::function<Time()> calendar)
+    : account_(std::move(account)),
+      audience_(std::move(audience)),
+      scope_(std::move(scope)),
+      authority_(pool.url.authority()),
+      path_(pool.url.path),
+      calendar_(std::move(calendar)),
+      pool_(loop, pool, *this),
+      backoff_(pool.seed) {
+  headers_ = {header_field(":method", "POST"),
+              header_field(":scheme", "https"),
+              header_field(":authority", authority_),
+              header_field(":path", path_),
+              header_field("content-type", "application/x-www-form-urlencoded"),
+              header_field("accept", "application/json")};
+}
+
+OauthToken::~OauthToken() = default;
+
+std::shared_ptr<const std::string> OauthToken::header(Time now) {
+  if (header_ != nullptr && now >= ends_at_) header_.reset();
+  const bool due = header_ == nullptr || now >= refresh_at_;
+  if (due && !fetching_ && !closing_ && pool_.now() >= retry_at_) fetch();
+  return header_;
+}
+
+void OauthToken::fetch() {
+  fetching_ = wanted_ = true;
+  refused_ = false;
+  pool_.pump();
+}
+
+bool OauthToken::prepare(http2::Stream& stream) {
+  if (!std::exchange(wanted_, false)) return false;
+  // The assertion's alphabet (base64url and dots) needs no escaping in a form.
+  form_ = fmt::format("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
+                      account_.assertion(audience_, scope_, calendar_()));
+  stream.headers = headers_.data();
+  stream.header_count = headers_.size();
+  stream.body = {form_, {}, {}};
+  stream.keep_body = true;
+  return true;
+}
+
+void OauthToken::settle(http2::Stream& stream) {
+  stream.keep_body = false;
+  fetching_ = false;
+  form_.clear();
+  if (stream.ending == Ending::kAnswered) {
+    take_answer(stream);
+    if (!closing_) pool_.retire(stream);  // the next token is an hour away
+  } else {
+    fail(fmt::format("{}: no answer to the token request ({})", authority_, stream.word), false);
+  }
+}
+
+void OauthToken::take_answer(const http2::Stream& stream) {
+  const auto json = nlohmann::json::parse(stream.answer_body, nullptr, /*allow_exceptions=*/false);
+  if (stream.status == 200) {
+    const std::string token = text_member(json, "access_token");
+    if (!is_bearer(token)) {
+      return fail(fmt::format("{}: the answer has no usable access_token", authority_), false);
+    }
+    const auto life_member = json.find("expires_in");
+    seconds life = kLifeIfNotTold;
+    if (life_member != json.end() && life_member->is_number_unsigned()) {
+      life = std::min(life, seconds(life_member->get<std::uint32_t>()));
+    }
+    fetched_at_ = calendar_();
+    ends_at_ = fetched_at_ + life;
+    refresh_at_ = ends_at_ - std::min<seconds>(kRefreshEarly, life / 4);
+    header_ = std::make_shared<const std::string>("Bearer " + token);
+    error_.clear();
+    backoff_.on_success();
+    changed_ = true;
+    return;
+  }
+  const std::string code = text_member(json, "error");
+  const std::string description = text_member(json, "error_description");
+  const bool refused = (stream.status == 400 || stream.status == 401) && !code.empty();
+  fail(fmt::format("{}: the token request was answered {}{}{}", authority_, stream.status,
+                   code.empty() ? "" : " " + printable(code),
+                   description.empty() ? "" : " (" + printable(description) + ")"),
+       refused);
+}
+
+void OauthToken::fail(std::string error, bool refused) {
+  error_ = std::move(error);
+  refused_ = refused;
+  changed_ = true;
+  const LoopTime pause = refused ? LoopTime(kRefusedPause) : backoff_.on_failure();
+  retry_at_ = pool_.now() + pause;
+}
+
+// Not from `settle`: whoever is told may ask for the next token at once.
+void OauthToken::on_turn_end() {
+  if (std::exchange(changed_, false) && !closing_ && on_changed_) on_changed_();
+}
+
+bool OauthToken::on_refused(const std::string& header, Time now) {
+  if (header_ == nullptr || header_.get() != &header) return true;
+  if (now - fetched_at_ < kKeepAtLeast) return false;
+  header_.reset();
+  return true;
+}
+
+std::string OauthToken::error() const {
+  return !error_.empty() || header_ != nullptr ? error_ : pool_.last_error();
+}
+
+void OauthToken::close(std::function<void()> done) {
+  closing_ = true;
+  wanted_ = false;
+  pool_.close(LoopTime(0), std::move(done));
+}
+
+}  // namespace carillon::push::auth

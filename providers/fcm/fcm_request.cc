@@ -1,0 +1,148 @@
+#include "providers/fcm/fcm_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "providers/payload.h"
+
+namespace carillon::push {
+namespace {
+
+using nlohmann::json;
+
+// Firebase, "Message": what data may not be named. Ours are what the app reads from us.
+constexpr std::array<std::string_view, 2> kReservedNames = {"from", "message_type"};
+constexpr std::array<std::string_view, 3> kReservedPrefixes = {"google.", "gcm.notification.",
+                                                               "carillon_"};
+// Whom a message goes to is not the publisher's to say once more.
+constexpr std::array<std::string_view, 5> kReservedMembers = {"token", "topic", "condition", "fid",
+                                                              "name"};
+
+bool is_reserved(std::string_view name) {
+  return std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end() ||
+         std::any_of(kReservedPrefixes.begin(), kReservedPrefixes.end(),
+                     [name](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+std::optional<RenderError> check_own_words(const json& own_words) {
+  for (const std::string_view name : kReservedMembers) {
+    if (own_words.contains(name)) {
+      return RenderError{.pointer = fmt::format("/fcm/{}", name),
+                         .message = "is a member that Carillon sets itself"};
+    }
+  }
+  for (const char* name : {"notification", "data", "android"}) {
+    if (own_words.contains(name) && !own_words[name].is_object()) {
+      return RenderError{.pointer = fmt::format("/fcm/{}", name),
+                         .message = "must be a JSON object"};
+    }
+  }
+  if (!own_words.contains("data")) return std::nullopt;
+  for (const auto& [name, value] : own_words["data"].items()) {
+    if (is_reserved(name)) {
+      return RenderError{.pointer = "/fcm" + data_pointer(name),
+                         .message = "is a name that FCM or Carillon reserves"};
+    }
+    if (!value.is_string() && !value.is_null()) {
+      return RenderError{.pointer = "/fcm" + data_pointer(name), .message = "must be a string"};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<RenderError> check_names(const Notification& notification) {
+  for (const auto& [name, value] : notification.data) {
+    if (is_reserved(name)) {
+      return RenderError{.pointer = data_pointer(name),
+                         .message = "is a name that FCM or Carillon reserves"};
+    }
+  }
+  return std::nullopt;
+}
+
+json render_data(const Notification& notification) {
+  json data = json::object();
+  for (const auto& [name, value] : notification.data) data[name] = value;
+  data["carillon_event"] = notification.event_id;
+  if (!notification.click_url.empty()) data["carillon_url"] = notification.click_url;
+  return data;
+}
+
+json render_notification(const Notification& notification) {
+  json shown = json::object();
+  if (!notification.title.empty()) shown["title"] = notification.title;
+  if (!notification.body.empty()) shown["body"] = notification.body;
+  if (!notification.image.empty()) shown["image"] = notification.image;
+  return shown;
+}
+
+json render_android_notification(const Notification& notification) {
+  json shown = json::object();
+  // A later notification with the same tag takes the place of the first: so does a repeat. FCM's
+  // own collapse_key would spend the device's small budget of collapsible messages.
+  shown["tag"] =
+      notification.collapse_key.empty() ? notification.event_id : notification.collapse_key;
+  if (!notification.sound.empty()) shown["sound"] = notification.sound;
+  if (!notification.category.empty()) shown["click_action"] = notification.category;
+  if (notification.badge) shown["notification_count"] = *notification.badge;
+  return shown;
+}
+
+// What is left of the time to live, in whole seconds: FCM wants a duration where the event has an
+// end.
+std::string ttl(const Notification& notification, std::chrono::system_clock::time_point now) {
+  using std::chrono::seconds;
+  const auto left = std::chrono::floor<seconds>(notification.expires_at - now);
+  return fmt::format("{}s", std::clamp(left, seconds(0), kFcmTtlMax).count());
+}
+
+json render_android(const Notification& notification, std::chrono::system_clock::time_point now) {
+  // A high-priority message that shows nothing makes Android distrust the app's next ones.
+  const bool high = notification.priority == Priority::kUrgent ||
+                    (notification.priority == Priority::kNormal && !notification.silent());
+  json android = {{"priority", high ? "HIGH" : "NORMAL"}, {"ttl", ttl(notification, now)}};
+  if (!notification.silent()) android["notification"] = render_android_notification(notification);
+  return android;
+}
+
+}  // namespace
+
+tl::expected<RenderedMessage, RenderError> render_fcm(const Notification& notification,
+                                                      std::chrono::system_clock::time_point now) {
+  const auto own_words = parse_own_words(notification.fcm_json, "/fcm");
+  if (!own_words) return tl::unexpected(own_words.error());
+  if (auto error = check_own_words(*own_words)) return tl::unexpected(*error);
+  if (auto error = check_names(notification)) return tl::unexpected(*error);
+
+  json content = json::object();
+  if (!notification.silent()) content["notification"] = render_notification(notification);
+  content["data"] = render_data(notification);
+  content["android"] = render_android(notification, now);
+  content.merge_patch(*own_words);
+
+  const std::string text = dump(content);
+  if (text.size() > kFcmPayloadBytesMax) {
+    return tl::unexpected(too_large(notification, notification.fcm_json, "/fcm", "FCM",
+                                    text.size(), kFcmPayloadBytesMax));
+  }
+  // `text` is an object with members, so the token can stand before them.
+  constexpr std::string_view kBeforeToken = R"({"message":{"token":")";
+  RenderedMessage message;
+  message.headers = {{"content-type", "application/json"}};
+  message.token_at = kBeforeToken.size();
+  message.body = fmt::format("{}\",{}}}", kBeforeToken, std::string_view(text).substr(1));
+  return message;
+}
+
+bool is_fcm_token(std::string_view token) noexcept {
+  bool good = !token.empty();
+  for (const char c : token) good &= c > ' ' && c <= '~' && c != '"' && c != '\\';
+  return good;
+}
+
+}  // namespace carillon::push

@@ -1,0 +1,117 @@
+// One TLS connection that carries HTTP/2 requests. Only for the sources of providers/http2 (it
+// includes Asio).
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "providers/http2/request_source.h"
+#include "providers/http2/session.h"
+#include "providers/http2/tls_context.h"
+#include "providers/http2/tls_socket.h"
+
+namespace carillon::push::http2 {
+
+class Connection;
+
+// Whom a connection tells. Loop thread.
+class ConnectionOwner {
+ public:
+  virtual ~ConnectionOwner() = default;
+  virtual LoopTime now() const = 0;
+  // Something about the connection has changed: it opened, began to drain, has room again.
+  virtual void on_changed(Connection& connection) = 0;
+  // The last call for this connection; all its requests are settled. `error` is empty if it left in
+  // peace.
+  virtual void on_ended(Connection& connection, const std::string& error) = 0;
+};
+
+struct ConnectionTimes {
+  LoopTime connect_max;  // from the first SYN to the peer's SETTINGS
+  LoopTime request_max;  // from the start of a request to its answer
+  LoopTime stuck_after;  // silence with requests open, after which a PING asks whether anyone is there
+  LoopTime idle_after;   // silence with no request open, after which a PING keeps the path alive
+  LoopTime ping_max;     // from a PING to any byte
+};
+
+// Loop thread only. Begins to connect when started; ends itself, once, by telling its owner.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  enum class State : std::uint8_t {
+    kConnecting,  // TCP, TLS, waiting for SETTINGS
+    kOpen,
+    kDraining,  // no new requests; ends when the open ones have
+    kEnded,
+  };
+
+  Connection(asio::io_context& io, const TlsContext& tls, std::string host,
+             asio::ip::tcp::endpoint address, std::size_t streams_max,
+             const ConnectionTimes& times, ConnectionOwner& owner, RequestSource& source);
+  ~Connection();
+
+  void start();
+
+  // Settles what has ended, starts what it has room for, sends.
+  void service();
+
+  // No new requests. Ends at once if none is open.
+  void drain();
+
+  // Ends now: what is open is settled as kNotSent or kUnanswered with `word`.
+  void end(const std::string& error, const char* word = "ConnectionLost");
+
+  void on_tick(LoopTime now);
+
+  State state() const noexcept { return state_; }
+  const asio::ip::tcp::endpoint& address() const noexcept { return address_; }
+  std::size_t stream_limit() const noexcept {
+    return state_ == State::kOpen ? session_.stream_limit() : 0;
+  }
+  std::size_t room() const noexcept { return state_ == State::kOpen ? session_.room() : 0; }
+  std::size_t open_count() const noexcept { return session_.open_count(); }
+  // Whether any request has been answered here: only then is the peer known to serve us.
+  bool has_answered() const noexcept { return has_answered_; }
+
+ private:
+  void on_tcp_connected(const asio::error_code& error);
+  void wait_readable();
+  void wait_writable();
+  void on_readable();
+  bool read_some();
+  void on_frames();
+  bool settle_ended();
+  std::size_t start_some();
+  bool write_some();
+  void ask_for_life(LoopTime now);
+
+  ConnectionOwner* owner_;  // null once ended
+  RequestSource& source_;
+  const TlsContext tls_;
+  const std::string host_;
+  const asio::ip::tcp::endpoint address_;
+  const ConnectionTimes times_;
+
+  asio::ip::tcp::socket tcp_;
+  std::optional<TlsSocket> tls_socket_;
+  Session session_;
+  std::vector<std::uint8_t> plain_;
+
+  State state_ = State::kConnecting;
+  bool handshaken_ = false;
+  bool waiting_writable_ = false;
+  bool servicing_ = false;
+  bool has_answered_ = false;
+  std::string fatal_;  // the session cannot go on
+  LoopTime began_{};
+  LoopTime heard_at_{};  // the last byte from the peer
+  std::uint64_t heard_bytes_ = 0;
+  std::optional<LoopTime> pinged_at_;
+};
+
+}  // namespace carillon::push::http2

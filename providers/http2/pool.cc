@@ -1,0 +1,279 @@
+#include "providers/http2/pool.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <asio/steady_timer.hpp>
+#include <cassert>
+#include <deque>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "providers/http2/backoff.h"
+#include "providers/http2/connection.h"
+#include "providers/http2/event_loop_impl.h"
+
+namespace carillon::push::http2 {
+namespace {
+
+using asio::ip::tcp;
+
+// Between two connections that are opened because the others are full: the first must have shown
+// what it takes before the next is judged necessary.
+constexpr LoopTime kGrowPause{100};
+// After a connection was given up for its credential: a platform that says the same again is not to
+// be asked a thousand times a second.
+constexpr LoopTime kRetirePause{1'000};
+
+}  // namespace
+
+LoopTime PoolConfig::tick() const {
+  const auto shortest = std::min({connect_max, request_max, stuck_after, idle_after, ping_max});
+  return std::clamp(shortest / 8, LoopTime(5), LoopTime(250));
+}
+
+class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(asio::io_context& io, PoolConfig config, RequestSource& source)
+      : io_(io),
+        config_(std::move(config)),
+        source_(source),
+        resolver_(io),
+        tick_timer_(io),
+        grace_timer_(io),
+        random_(static_cast<std::minstd_rand::result_type>(config_.seed)),
+        backoff_(config_.seed) {}
+
+  ~Impl() override { assert(connections_.empty()); }
+
+  LoopTime now() const override {
+    return std::chrono::duration_cast<LoopTime>(
+        std::chrono::steady_clock::now().time_since_epoch());
+  }
+
+  void pump() {
+    if (closing_ || pumping_) return;
+    pumping_ = true;
+    serve_connections();
+    connect_if_needed();
+    pumping_ = false;
+    arm_tick();
+  }
+
+  void on_changed(Connection& connection) override {
+    if (connection.state() == Connection::State::kOpen && attempt_.get() == &connection) {
+      attempt_.reset();
+      addresses_.clear();
+      opened_at_ = now();
+    }
+    if (connection.state() == Connection::State::kDraining) source_.on_turn_end();
+    if (source_.ready() > 0) pump();
+  }
+
+  void on_ended(Connection& connection, const std::string& error) override {
+    const auto self = shared_from_this();
+    std::erase_if(connections_, [&](const auto& held) { return held.get() == &connection; });
+    if (!error.empty()) last_error_ = fmt::format("{}: {}", config_.url.authority(), error);
+    if (attempt_.get() == &connection) {
+      const auto attempt = std::exchange(attempt_, nullptr);
+      if (!closing_ && !addresses_.empty()) return connect_next_address();
+      back_off();
+    } else if (!error.empty()) {
+      if (connection.has_answered()) backoff_.on_success();
+      back_off();
+    }
+    source_.on_turn_end();
+    if (closing_) return finish_close();
+    pump();
+  }
+
+  void retire(Connection& connection) {
+    retry_at_ = std::max(retry_at_, now() + kRetirePause);
+    connection.drain();
+  }
+
+  PoolStats stats() const {
+    PoolStats stats;
+    for (const auto& connection : connections_) {
+      stats.in_flight += connection->open_count();
+      if (connection->state() != Connection::State::kOpen) continue;
+      ++stats.connections;
+      stats.stream_slots += connection->stream_limit();
+    }
+    return stats;
+  }
+
+  const std::string& last_error() const { return last_error_; }
+
+  void close(LoopTime grace, std::function<void()> done) {
+    assert(!closing_);
+    closing_ = true;
+    done_ = std::move(done);
+    resolver_.cancel();
+    tick_timer_.cancel();
+    const auto self = shared_from_this();
+    grace_timer_.expires_after(grace);
+    grace_timer_.async_wait([self](const asio::error_code& error) {
+      if (!error) self->end_all();
+    });
+    for (const auto& connection : copy()) connection->drain();
+    finish_close();
+    if (grace <= LoopTime(0)) end_all();
+    if (!connections_.empty()) arm_tick();
+  }
+
+ private:
+  std::vector<std::shared_ptr<Connection>> copy() const { return connections_; }
+
+  void serve_connections() {
+    const auto connections = copy();
+    for (std::size_t i = 0; i < connections.size() && source_.ready() > 0; ++i) {
+      auto& connection = *connections[(turn_ + i) % connections.size()];
+      if (connection.room() > 0) connection.service();
+    }
+    ++turn_;  // so that few requests do not all take the same way
+  }
+
+  void connect_if_needed() {
+    if (closing_ || source_.ready() == 0 || resolving_ || attempt_ != nullptr) return;
+    const LoopTime time = now();
+    if (time < retry_at_) return;
+    std::size_t usable = 0;
+    for (const auto& connection : connections_) {
+      if (connection->state() != Connection::State::kOpen) continue;
+      ++usable;
+      if (!connection->has_answered()) return;  // it may soon take more than now
+    }
+    if (usable >= config_.connections_max) return;
+    if (usable > 0 && time - opened_at_ < kGrowPause) return;
+    resolve();
+  }
+
+  void resolve() {
+    resolving_ = true;
+    resolver_.async_resolve(
+        config_.url.host, std::to_string(config_.url.port),
+        [self = shared_from_this()](const asio::error_code& error,
+                                    const tcp::resolver::results_type& results) {
+          self->on_resolved(error, results);
+        });
+  }
+
+  void on_resolved(const asio::error_code& error, const tcp::resolver::results_type& results) {
+    resolving_ = false;
+    if (closing_) return;
+    addresses_.clear();
+    for (const auto& result : results) addresses_.push_back(result.endpoint());
+    if (error || addresses_.empty()) {
+      last_error_ = fmt::format("{}: the host name cannot be resolved: {}",
+                                config_.url.authority(), error.message());
+      back_off();
+      source_.on_turn_end();
+      return arm_tick();
+    }
+    // Fewest of our connections first, chance among equals: that is what spreads the load.
+    std::shuffle(addresses_.begin(), addresses_.end(), random_);
+    std::stable_sort(addresses_.begin(), addresses_.end(), [this](const auto& a, const auto& b) {
+      return connections_to(a) < connections_to(b);
+    });
+    connect_next_address();
+  }
+
+  std::ptrdiff_t connections_to(const tcp::endpoint& address) const {
+    return std::count_if(connections_.begin(), connections_.end(), [&](const auto& connection) {
+      return connection->address() == address;
+    });
+  }
+
+  void connect_next_address() {
+    const tcp::endpoint address = addresses_.front();
+    addresses_.pop_front();
+    const ConnectionTimes times{.connect_max = config_.connect_max,
+                                .request_max = config_.request_max,
+                                .stuck_after = config_.stuck_after,
+                                .idle_after = config_.idle_after,
+                                .ping_max = config_.ping_max};
+    attempt_ = std::make_shared<Connection>(io_, config_.tls, config_.url.host, address,
+                                            config_.streams_max, times, *this, source_);
+    connections_.push_back(attempt_);
+    attempt_->start();
+    arm_tick();
+  }
+
+  void back_off() { retry_at_ = std::max(retry_at_, now() + backoff_.on_failure()); }
+
+  void arm_tick() {
+    if (tick_armed_ || (connections_.empty() && !source_.waiting())) return;
+    tick_armed_ = true;
+    // A retry that is due before the next tick need not wait for it.
+    const LoopTime time = now();
+    LoopTime wait = config_.tick();
+    if (retry_at_ > time) wait = std::min(wait, retry_at_ - time);
+    tick_timer_.expires_after(wait);
+    tick_timer_.async_wait([weak = weak_from_this()](const asio::error_code&) {
+      if (const auto self = weak.lock()) self->on_tick();
+    });
+  }
+
+  void on_tick() {
+    tick_armed_ = false;
+    if (closing_ && connections_.empty()) return;
+    const LoopTime time = now();
+    for (const auto& connection : copy()) connection->on_tick(time);
+    if (!closing_) {
+      source_.on_tick(time);
+      pump();
+    }
+    arm_tick();
+  }
+
+  void end_all() {
+    for (const auto& connection : copy()) connection->end("", "Closed");
+  }
+
+  void finish_close() {
+    if (!connections_.empty() || !done_) return;
+    grace_timer_.cancel();
+    tick_timer_.cancel();
+    std::exchange(done_, nullptr)();
+  }
+
+  asio::io_context& io_;
+  const PoolConfig config_;
+  RequestSource& source_;
+  tcp::resolver resolver_;
+  asio::steady_timer tick_timer_;
+  asio::steady_timer grace_timer_;
+  std::minstd_rand random_;
+  Backoff backoff_;
+
+  std::vector<std::shared_ptr<Connection>> connections_;
+  std::shared_ptr<Connection> attempt_;     // the one that is connecting
+  std::deque<tcp::endpoint> addresses_;     // to try if it fails
+  bool resolving_ = false;
+  bool pumping_ = false;
+  bool tick_armed_ = false;
+  bool closing_ = false;
+  std::size_t turn_ = 0;
+  LoopTime retry_at_{};
+  LoopTime opened_at_{};
+  std::string last_error_;
+  std::function<void()> done_;
+};
+
+Pool::Pool(EventLoop& loop, PoolConfig config, RequestSource& source)
+    : impl_(std::make_shared<Impl>(loop.impl().io, std::move(config), source)) {}
+
+Pool::~Pool() = default;
+
+void Pool::pump() { impl_->pump(); }
+void Pool::retire(const Stream& stream) { impl_->retire(*stream.connection); }
+PoolStats Pool::stats() const { return impl_->stats(); }
+const std::string& Pool::last_error() const { return impl_->last_error(); }
+LoopTime Pool::now() const { return impl_->now(); }
+void Pool::close(LoopTime grace, std::function<void()> done) {
+  impl_->close(grace, std::move(done));
+}
+
+}  // namespace carillon::push::http2

@@ -1,0 +1,330 @@
+#include "providers/http2/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <new>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace carillon::push::http2 {
+namespace {
+
+// Answers of a push provider are small, but thousands may be on their way at once: a connection
+// window of 64 KiB would stall them all behind one round trip.
+constexpr std::int32_t kConnectionWindowBytes = 16 * 1024 * 1024;
+constexpr std::size_t kGoawayReasonBytesMax = 200;
+constexpr std::size_t kRetryAfterBytesMax = 64;
+constexpr std::uint32_t kNoPush = 0;
+
+struct OptionDeleter {
+  void operator()(nghttp2_option* option) const noexcept { nghttp2_option_del(option); }
+};
+struct CallbacksDeleter {
+  void operator()(nghttp2_session_callbacks* callbacks) const noexcept {
+    nghttp2_session_callbacks_del(callbacks);
+  }
+};
+
+std::uint32_t read_u32(const std::uint8_t* bytes) {
+  return static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
+         static_cast<std::uint32_t>(bytes[2]) << 8 | static_cast<std::uint32_t>(bytes[3]);
+}
+
+std::string printable(std::string_view text) {
+  std::string result(text.substr(0, kGoawayReasonBytesMax));
+  std::replace_if(
+      result.begin(), result.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return result;
+}
+
+// Apple sends {"reason":"…"}, others send plain text, most send nothing.
+std::string goaway_reason(std::string_view debug_data) {
+  const auto json = nlohmann::json::parse(debug_data, nullptr, /*allow_exceptions=*/false);
+  if (json.is_object()) {
+    const auto reason = json.find("reason");
+    if (reason != json.end() && reason->is_string()) {
+      return printable(reason->get_ref<const std::string&>());
+    }
+  }
+  return printable(debug_data);
+}
+
+ssize_t read_body(nghttp2_session*, std::int32_t, std::uint8_t* buffer, std::size_t length,
+                  std::uint32_t* flags, nghttp2_data_source* source, void*) noexcept {
+  auto& stream = *static_cast<Stream*>(source->ptr);
+  std::size_t copied = 0;
+  while (stream.piece < stream.body.size()) {
+    const std::string_view rest = stream.body[stream.piece].substr(stream.piece_offset);
+    const std::size_t size = std::min(rest.size(), length - copied);
+    std::memcpy(buffer + copied, rest.data(), size);
+    copied += size;
+    if (size < rest.size()) {
+      stream.piece_offset += size;
+      return static_cast<ssize_t>(copied);
+    }
+    ++stream.piece;
+    stream.piece_offset = 0;
+  }
+  *flags |= NGHTTP2_DATA_FLAG_EOF;
+  return static_cast<ssize_t>(copied);
+}
+
+}  // namespace
+
+// nghttp2 calls these in the middle of its own work: they note a fact and return. The one call back
+// into nghttp2 is the lookup of a stream's user data, which only reads.
+struct SessionCallbacks {
+  static Stream* find(Session& self, nghttp2_session* session, std::int32_t id) noexcept {
+    if (self.looked_up_id_ != id) {
+      self.looked_up_ = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
+      self.looked_up_id_ = id;
+    }
+    return self.looked_up_;
+  }
+
+  static int on_header(nghttp2_session* session, const nghttp2_frame* frame,
+                       const std::uint8_t* name, std::size_t name_length,
+                       const std::uint8_t* value, std::size_t value_length, std::uint8_t,
+                       void* user_data) noexcept {
+    auto& self = *static_cast<Session*>(user_data);
+    const std::string_view key(reinterpret_cast<const char*>(name), name_length);
+    if (key != ":status" && key != "retry-after") return 0;
+    Stream* stream = find(self, session, frame->hd.stream_id);
+    if (stream == nullptr) return 0;
+    const std::string_view text(reinterpret_cast<const char*>(value), value_length);
+    if (key.front() == ':') {  // nghttp2 has checked that it is three digits
+      stream->status = static_cast<std::uint16_t>((text[0] - '0') * 100 + (text[1] - '0') * 10 +
+                                                  (text[2] - '0'));
+    } else {
+      stream->retry_after.assign(text.substr(0, kRetryAfterBytesMax));
+    }
+    return 0;
+  }
+
+  static int on_data(nghttp2_session* session, std::uint8_t, std::int32_t id,
+                     const std::uint8_t* data, std::size_t length, void* user_data) noexcept {
+    Stream* stream = find(*static_cast<Session*>(user_data), session, id);
+    if (stream == nullptr || (stream->status == 200 && !stream->keep_body)) return 0;
+    const std::size_t room = kErrorBodyBytesMax - stream->answer_body.size();
+    stream->answer_body.append(reinterpret_cast<const char*>(data), std::min(length, room));
+    return 0;
+  }
+
+  static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) noexcept {
+    auto& self = *static_cast<Session*>(user_data);
+    switch (frame->hd.type) {
+      case NGHTTP2_SETTINGS:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) self.settings_changed_ = true;
+        break;
+      case NGHTTP2_PING:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) ++self.pongs_;
+        break;
+      case NGHTTP2_GOAWAY: {
+        self.closing_ = true;
+        const auto& goaway = frame->goaway;
+        std::string reason = goaway_reason(std::string_view(
+            reinterpret_cast<const char*>(goaway.opaque_data), goaway.opaque_data_len));
+        // A peer may send two: the first often without a reason (RFC 9113, 6.8).
+        if (reason.empty() && self.goaway_) reason = std::move(self.goaway_->reason);
+        self.goaway_ = Goaway{.last_stream_id = goaway.last_stream_id,
+                              .error_code = goaway.error_code,
+                              .reason = std::move(reason)};
+        break;
+      }
+      default:
+        break;
+    }
+    return 0;
+  }
+
+  static int on_stream_close(nghttp2_session* session, std::int32_t id, std::uint32_t error_code,
+                             void* user_data) noexcept {
+    auto& self = *static_cast<Session*>(user_data);
+    Stream* stream = find(self, session, id);
+    self.looked_up_id_ = 0;
+    if (stream == nullptr) return 0;
+    if (error_code == NGHTTP2_NO_ERROR && stream->status != 0) {
+      self.close(*stream, Ending::kAnswered, "");
+    } else if (error_code == NGHTTP2_REFUSED_STREAM) {
+      // RFC 9113, 8.7: refused, or above the last stream of a GOAWAY: not processed.
+      self.close(*stream, Ending::kNotSent, self.goaway_ ? "GoAway" : "StreamRefused");
+    } else if (stream->wire_offset == Stream::kNotOnWire) {
+      self.close(*stream, Ending::kNotSent, stream->timed_out ? "Timeout" : "StreamClosed");
+    } else {
+      self.close(*stream, Ending::kUnanswered, stream->timed_out ? "Timeout" : "StreamReset");
+    }
+    return 0;
+  }
+};
+
+Session::Session(std::size_t streams_max) : streams_max_(streams_max) {
+  nghttp2_session_callbacks* raw_callbacks = nullptr;
+  nghttp2_option* raw_option = nullptr;
+  nghttp2_session* raw_session = nullptr;
+  // nghttp2's constructors fail only for want of memory.
+  if (nghttp2_session_callbacks_new(&raw_callbacks) != 0) throw std::bad_alloc();
+  std::unique_ptr<nghttp2_session_callbacks, CallbacksDeleter> callbacks(raw_callbacks);
+  nghttp2_session_callbacks_set_on_header_callback(raw_callbacks, SessionCallbacks::on_header);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(raw_callbacks,
+                                                            SessionCallbacks::on_data);
+  nghttp2_session_callbacks_set_on_frame_recv_callback(raw_callbacks, SessionCallbacks::on_frame);
+  nghttp2_session_callbacks_set_on_stream_close_callback(raw_callbacks,
+                                                         SessionCallbacks::on_stream_close);
+  if (nghttp2_option_new(&raw_option) != 0) throw std::bad_alloc();
+  std::unique_ptr<nghttp2_option, OptionDeleter> option(raw_option);
+  if (nghttp2_session_client_new2(&raw_session, raw_callbacks, this, raw_option) != 0) {
+    throw std::bad_alloc();
+  }
+  session_.reset(raw_session);
+  const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, kNoPush}};
+  if (nghttp2_submit_settings(raw_session, NGHTTP2_FLAG_NONE, settings, std::size(settings)) != 0 ||
+      nghttp2_session_set_local_window_size(raw_session, NGHTTP2_FLAG_NONE, 0,
+                                            kConnectionWindowBytes) != 0) {
+    throw std::bad_alloc();
+  }
+}
+
+Session::~Session() { assert(held_count_ == 0); }
+
+tl::expected<void, std::string> Session::receive(std::span<const std::uint8_t> bytes) {
+  const ssize_t consumed =
+      nghttp2_session_mem_recv(session_.get(), bytes.data(), bytes.size());
+  if (settings_changed_) read_settings();
+  if (consumed < 0) {
+    closing_ = true;
+    return tl::unexpected(
+        fmt::format("HTTP/2 error: {}", nghttp2_strerror(static_cast<int>(consumed))));
+  }
+  return {};
+}
+
+void Session::read_settings() {
+  settings_changed_ = false;
+  has_settings_ = true;
+  const std::uint32_t limit = nghttp2_session_get_remote_settings(
+      session_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  stream_limit_ = std::min<std::size_t>(limit, streams_max_);
+}
+
+tl::expected<void, std::string> Session::produce(std::vector<std::uint8_t>& out,
+                                                 std::size_t high_water) {
+  while (out.size() < high_water) {
+    const std::uint8_t* data = nullptr;
+    const ssize_t size = nghttp2_session_mem_send(session_.get(), &data);
+    if (size == 0) break;
+    if (size < 0) {
+      closing_ = true;
+      return tl::unexpected(
+          fmt::format("HTTP/2 error: {}", nghttp2_strerror(static_cast<int>(size))));
+    }
+    note_frame({data, static_cast<std::size_t>(size)});
+    out.insert(out.end(), data, data + size);
+    produced_ += static_cast<std::uint64_t>(size);
+  }
+  return {};
+}
+
+// nghttp2 sends HEADERS in the order in which requests were submitted, so the stream that a frame
+// belongs to is found by walking on, not by looking up.
+void Session::note_frame(std::span<const std::uint8_t> frame) {
+  constexpr std::size_t kFrameHeaderBytes = 9;
+  if (unproduced_ == nullptr || frame.size() < kFrameHeaderBytes) return;
+  if (frame[3] != NGHTTP2_HEADERS) return;
+  const auto id = static_cast<std::int32_t>(read_u32(&frame[5]) & 0x7fff'ffffu);
+  while (unproduced_ != nullptr && unproduced_->id < id) unproduced_ = unproduced_->next;
+  if (unproduced_ == nullptr || unproduced_->id != id) return;
+  unproduced_->wire_offset = produced_;
+  unproduced_ = unproduced_->next;
+}
+
+Stream& Session::acquire() {
+  if (free_.empty()) free_.push_back(&slots_.emplace_back());
+  Stream& stream = *free_.back();
+  free_.pop_back();
+  ++held_count_;
+  return stream;
+}
+
+bool Session::start(Stream& stream) {
+  assert(room() > 0);
+  stream.ending = Ending::kOpen;
+  stream.word = "";
+  stream.status = 0;
+  stream.answer_body.clear();
+  stream.retry_after.clear();
+  stream.wire_offset = Stream::kNotOnWire;
+  stream.timed_out = false;
+  stream.piece = 0;
+  stream.piece_offset = 0;
+  nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = read_body};
+  const bool has_body =
+      !stream.body[0].empty() || !stream.body[1].empty() || !stream.body[2].empty();
+  stream.id = nghttp2_submit_request(session_.get(), nullptr, stream.headers, stream.header_count,
+                                     has_body ? &body : nullptr, &stream);
+  if (stream.id < 0) {  // ids used up, after a thousand million requests: time for a new connection
+    closing_ = true;
+    return false;
+  }
+  open(stream);
+  return true;
+}
+
+void Session::open(Stream& stream) {
+  stream.next = nullptr;
+  stream.previous = newest_;
+  (newest_ != nullptr ? newest_->next : oldest_) = &stream;
+  newest_ = &stream;
+  if (unproduced_ == nullptr) unproduced_ = &stream;
+  ++open_count_;
+}
+
+void Session::close(Stream& stream, Ending ending, const char* word) {
+  assert(stream.ending == Ending::kOpen);
+  stream.ending = ending;
+  stream.word = word;
+  if (unproduced_ == &stream) unproduced_ = stream.next;
+  (stream.previous != nullptr ? stream.previous->next : oldest_) = stream.next;
+  (stream.next != nullptr ? stream.next->previous : newest_) = stream.previous;
+  stream.previous = stream.next = nullptr;
+  --open_count_;
+  ended_.push_back(&stream);
+}
+
+void Session::release(Stream& stream) {
+  stream.owner = nullptr;
+  if (stream.answer_body.capacity() > 1024) stream.answer_body = {};
+  free_.push_back(&stream);
+  assert(held_count_ > 0);
+  --held_count_;
+}
+
+void Session::cancel(Stream& stream) {
+  nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
+}
+
+std::span<Stream* const> Session::take_ended() {
+  taken_.clear();
+  taken_.swap(ended_);
+  return taken_;
+}
+
+void Session::abandon(std::uint64_t handed_bytes, const char* word) {
+  closing_ = true;
+  while (oldest_ != nullptr) {
+    const bool sent = oldest_->wire_offset < handed_bytes;
+    close(*oldest_, sent ? Ending::kUnanswered : Ending::kNotSent,
+          oldest_->timed_out ? "Timeout" : word);
+  }
+}
+
+void Session::submit_ping() { nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr); }
+
+void Session::submit_goaway() {
+  closing_ = true;
+  nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
+}
+
+}  // namespace carillon::push::http2

@@ -1,0 +1,37 @@
+#include "providers/http2/tls_context.h"
+
+#include <fmt/format.h>
+#include <openssl/ssl.h>
+
+#include <array>
+#include <new>
+
+#include "providers/openssl_error.h"
+
+namespace carillon::push::http2 {
+
+tl::expected<TlsContext, std::string> TlsContext::make(const std::string& ca_file) {
+  std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  if (context == nullptr) throw std::bad_alloc();
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  constexpr std::array<unsigned char, 3> kAlpn = {2, 'h', '2'};
+  if (SSL_CTX_set_alpn_protos(context.get(), kAlpn.data(), kAlpn.size()) != 0) {
+    throw std::bad_alloc();
+  }
+  const int loaded = ca_file.empty()
+                         ? SSL_CTX_set_default_verify_paths(context.get())
+                         : SSL_CTX_load_verify_file(context.get(), ca_file.c_str());
+  if (loaded != 1) {
+    const std::string reason = take_openssl_error();
+    return tl::unexpected(
+        ca_file.empty()
+            ? fmt::format("the system's certificate store cannot be read: {}", reason)
+            : fmt::format("{} cannot be read as PEM certificates: {}", ca_file, reason));
+  }
+  return TlsContext(std::move(context));
+}
+
+}  // namespace carillon::push::http2

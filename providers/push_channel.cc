@@ -1,0 +1,436 @@
+#include "providers/push_channel.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cassert>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "providers/reason.h"
+
+namespace carillon::push {
+namespace {
+
+using http2::Ending;
+using http2::LoopTime;
+using http2::Stream;
+
+// Verdicts that are handed over at once; also how many a turn collects before it does.
+constexpr std::size_t kVerdictsPerCall = 1024;
+// Without any connection, or with one that allows a single stream: enough to connect for, and to
+// show the pool whether more connections are needed.
+constexpr std::size_t kWindowMin = 64;
+// A header that is the same for every target of a batch is worth a place in the peer's header table
+// if this many follow it; a place costs another entry its own.
+constexpr std::size_t kIndexFromTargets = 16;
+
+// How the id is written: 8-4-4-4-12 lower-case hexadecimal digits (RFC 9562).
+void write_uuid(const std::array<std::uint8_t, 16>& id, std::array<char, 36>& text) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
+    text[at++] = kDigits[id[i] >> 4];
+    text[at++] = kDigits[id[i] & 15];
+  }
+}
+
+nghttp2_nv header(std::string_view name, std::string_view value, std::uint8_t flags = 0) {
+  // nghttp2's structure is not const, but it only reads what it does not copy.
+  return {.name = reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
+          .value = reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())),
+          .namelen = name.size(),
+          .valuelen = value.size(),
+          .flags = static_cast<std::uint8_t>(NGHTTP2_NV_FLAG_NO_COPY_NAME |
+                                             NGHTTP2_NV_FLAG_NO_COPY_VALUE | flags)};
+}
+
+void set_value(nghttp2_nv& nv, std::string_view value) {
+  nv.value = reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data()));
+  nv.valuelen = value.size();
+}
+
+// The headers of a batch under one authorization; path and id are patched for each request.
+struct Head {
+  std::shared_ptr<const std::string> authorization;
+  std::vector<nghttp2_nv> headers;
+  static constexpr std::size_t kPathAt = 3;
+};
+
+struct Batch {
+  PushBatch push;
+  LoopTime queued_at{};
+  std::size_t next = 0;  // the first target that has not been prepared
+  std::size_t open = 0;  // prepared, not settled
+  std::size_t place = 0;  // in the list of batches
+  // One per authorization that was used; streams on their way read from theirs.
+  std::vector<std::unique_ptr<Head>> heads;
+
+  std::size_t left() const { return push.targets.size() - next; }
+};
+
+}  // namespace
+
+class PushChannel::Impl final : public http2::RequestSource,
+                                public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(EventLoop& loop, PushChannelConfig config, std::unique_ptr<PushDialect> dialect,
+       VerdictSink& sink)
+      : loop_(loop),
+        authority_(config.pool.url.authority()),
+        queued_max_(config.queued_max),
+        calendar_(std::move(config.calendar)),
+        dialect_(std::move(dialect)),
+        sink_(sink),
+        pool_(loop, std::move(config.pool), *this) {
+    verdicts_.reserve(kVerdictsPerCall);
+  }
+
+  ~Impl() override { assert(batches_.empty() && verdicts_.empty()); }
+
+  void start() {
+    dialect_->start([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->on_credential_changed();
+    });
+  }
+
+  // --- any thread
+
+  void submit(PushBatch push) {
+    if (push.targets.empty()) return;
+    assert(push.message != nullptr);
+    bool wake = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (refusing_) return;
+      queued_.fetch_add(push.targets.size(), std::memory_order_relaxed);
+      inbox_.push_back(std::move(push));
+      wake = !std::exchange(awake_, true);
+    }
+    if (wake) loop_.post([self = shared_from_this()] { self->on_awake(); });
+  }
+
+  std::size_t window() const noexcept { return window_.load(std::memory_order_relaxed); }
+
+  ProviderHealth health() const {
+    ProviderHealth health{.connections = connections_.load(std::memory_order_relaxed),
+                          .stream_slots = stream_slots_.load(std::memory_order_relaxed),
+                          .in_flight = in_flight_.load(std::memory_order_relaxed),
+                          .queued = queued_.load(std::memory_order_relaxed),
+                          .last_error = {}};
+    const std::lock_guard lock(mutex_);
+    health.last_error = last_error_;
+    return health;
+  }
+
+  void close(std::chrono::milliseconds grace) {
+    assert(!loop_.is_loop_thread());
+    std::unique_lock lock(mutex_);
+    if (!std::exchange(closing_, true)) {
+      loop_.post([self = shared_from_this(), grace] { self->begin_close(grace); });
+    }
+    closed_changed_.wait(lock, [this] { return closed_; });
+  }
+
+  // --- http2::RequestSource
+
+  std::size_t ready() const noexcept override {
+    return authorization_.header != nullptr ? waiting_count_ : 0;
+  }
+
+  bool waiting() const noexcept override { return waiting_count_ > 0; }
+
+  bool prepare(Stream& stream) override {
+    while (!queue_.empty()) {
+      Batch& batch = *queue_.front();
+      const std::size_t index = batch.next++;
+      --waiting_count_;
+      const PushTarget& target = batch.push.targets[index];
+      const std::string_view token = batch.push.token(target);
+      const bool takes = dialect_->takes_token(token);
+      if (takes) fill(stream, batch, index, token);
+      if (batch.left() == 0) queue_.pop_front();
+      if (takes) return true;
+      add_verdict({.tag = target.tag, .kind = VerdictKind::kTokenUnusable,
+                   .reason = "MalformedToken"});
+      forget_if_done(batch);
+    }
+    return false;
+  }
+
+  void settle(Stream& stream) override {
+    Batch& batch = *static_cast<Batch*>(stream.owner);
+    const std::uint64_t tag = batch.push.targets[stream.item].tag;
+    if (stream.ending == Ending::kAnswered && stream.status == 200) {
+      add_verdict({.tag = tag, .kind = VerdictKind::kAccepted, .status = 200, .reason = {}});
+    } else {
+      settle_otherwise(stream, tag);
+    }
+    --batch.open;
+    forget_if_done(batch);
+  }
+
+  void on_turn_end() override {
+    flush_verdicts();
+    refresh_authorization();
+    publish_state();
+  }
+
+  void on_tick(LoopTime now) override {
+    refresh_authorization();
+    while (!queue_.empty() && now - queue_.front()->queued_at >= queued_max_) {
+      settle_queued(*queue_.front(), VerdictKind::kNotSent, waiting_word());
+    }
+    flush_verdicts();
+    publish_state();
+  }
+
+ private:
+  void on_awake() {
+    take_inbox();
+    if (!stopped_) {
+      refresh_authorization();
+      pool_.pump();
+    }
+    flush_verdicts();
+    publish_state();
+  }
+
+  void take_inbox() {
+    std::vector<PushBatch> taken;
+    {
+      const std::lock_guard lock(mutex_);
+      taken.swap(inbox_);
+      awake_ = false;
+    }
+    const LoopTime now = pool_.now();
+    for (PushBatch& push : taken) {
+      auto batch = std::make_unique<Batch>();
+      batch->push = std::move(push);
+      batch->queued_at = now;
+      batch->place = batches_.size();
+      waiting_count_ += batch->left();
+      queue_.push_back(batch.get());
+      batches_.push_back(std::move(batch));
+    }
+    if (stopped_) settle_all_queued(VerdictKind::kNotSent, "Closed");
+  }
+
+  void fill(Stream& stream, Batch& batch, std::size_t index, std::string_view token) {
+    if (batch.heads.empty() || batch.heads.back()->authorization != authorization_.header) {
+      batch.heads.push_back(make_head(batch));
+    }
+    Head& head = *batch.heads.back();
+    const RenderedMessage& message = *batch.push.message;
+    if (dialect_->path_has_token()) {
+      stream.path.assign(dialect_->path()).append(token);
+      set_value(head.headers[Head::kPathAt], stream.path);
+    }
+    if (!dialect_->id_header().empty()) {
+      write_uuid(batch.push.targets[index].id, stream.id_text);
+      set_value(head.headers.back(), {stream.id_text.data(), stream.id_text.size()});
+    }
+    const std::string_view body(message.body);
+    if (message.token_at == std::string::npos) {
+      stream.body = {body, {}, {}};
+    } else {
+      stream.body = {body.substr(0, message.token_at), token, body.substr(message.token_at)};
+    }
+    stream.headers = head.headers.data();
+    stream.header_count = head.headers.size();
+    stream.owner = &batch;
+    stream.item = static_cast<std::uint32_t>(index);
+    stream.authorization = head.authorization.get();
+    ++batch.open;
+  }
+
+  std::unique_ptr<Head> make_head(const Batch& batch) const {
+    auto head = std::make_unique<Head>();
+    head->authorization = authorization_.header;
+    auto& headers = head->headers;
+    headers.reserve(6 + batch.push.message->headers.size());
+    headers.push_back(header(":method", "POST"));
+    headers.push_back(header(":scheme", "https"));
+    headers.push_back(header(":authority", authority_));
+    static_assert(Head::kPathAt == 3);
+    headers.push_back(header(":path", dialect_->path()));
+    headers.push_back(header("authorization", *head->authorization));
+    const bool index = batch.push.targets.size() >= kIndexFromTargets;
+    for (const auto& [name, value] : batch.push.message->headers) {
+      headers.push_back(header(name, value, index ? NGHTTP2_NV_FLAG_NONE
+                                                  : NGHTTP2_NV_FLAG_NO_INDEX));
+    }
+    if (!dialect_->id_header().empty()) {
+      headers.push_back(header(dialect_->id_header(), {}, NGHTTP2_NV_FLAG_NO_INDEX));
+    }
+    return head;
+  }
+
+  void settle_otherwise(Stream& stream, std::uint64_t tag) {
+    if (stream.ending != Ending::kAnswered) {
+      return add_verdict({.tag = tag,
+                          .kind = stream.ending == Ending::kNotSent ? VerdictKind::kNotSent
+                                                                    : VerdictKind::kUnanswered,
+                          .reason = reason_of(stream.word)});
+    }
+    Judgement judgement = dialect_->judge({.status = stream.status,
+                                           .body = stream.answer_body,
+                                           .retry_after = stream.retry_after},
+                                          *stream.authorization, calendar_());
+    judgement.verdict.tag = tag;
+    add_verdict(std::move(judgement.verdict));
+    if (judgement.aftermath == Aftermath::kRetireConnection) pool_.retire(stream);
+  }
+
+  void add_verdict(Verdict verdict) {
+    verdicts_.push_back(std::move(verdict));
+    if (verdicts_.size() >= kVerdictsPerCall) flush_verdicts();
+  }
+
+  void flush_verdicts() {
+    if (verdicts_.empty()) return;
+    sink_.on_verdicts(verdicts_);
+    verdicts_.clear();
+  }
+
+  void settle_queued(Batch& batch, VerdictKind kind, std::string_view word) {
+    assert(queue_.front() == &batch);
+    queue_.pop_front();
+    waiting_count_ -= batch.left();
+    while (batch.left() > 0) {
+      add_verdict({.tag = batch.push.targets[batch.next++].tag,
+                   .kind = kind,
+                   .reason = reason_of(word)});
+    }
+    forget_if_done(batch);
+  }
+
+  void settle_all_queued(VerdictKind kind, std::string_view word) {
+    while (!queue_.empty()) settle_queued(*queue_.front(), kind, word);
+  }
+
+  void forget_if_done(Batch& batch) {
+    if (batch.left() > 0 || batch.open > 0) return;
+    const std::size_t place = batch.place;
+    std::swap(batches_[place], batches_.back());
+    batches_[place]->place = place;
+    batches_.pop_back();
+  }
+
+  std::string_view waiting_word() const {
+    if (authorization_.header == nullptr) return "NoCredential";
+    return pool_.stats().connections == 0 ? "NoConnection" : "QueueTimeout";
+  }
+
+  void on_credential_changed() {
+    if (stopped_) return;
+    refresh_authorization();
+    pool_.pump();
+    flush_verdicts();
+    publish_state();
+  }
+
+  void refresh_authorization() {
+    if (waiting_count_ == 0 || stopped_) return;
+    authorization_ = dialect_->authorization(calendar_());
+    if (authorization_.header == nullptr && authorization_.refused) {
+      settle_all_queued(VerdictKind::kCredentialRefused, authorization_.refusal);
+      flush_verdicts();
+    }
+  }
+
+  void publish_state() {
+    const http2::PoolStats stats = pool_.stats();
+    connections_.store(stats.connections, std::memory_order_relaxed);
+    stream_slots_.store(stats.stream_slots, std::memory_order_relaxed);
+    in_flight_.store(stats.in_flight, std::memory_order_relaxed);
+    // As much again as is on the wire, so that a slot that becomes free finds the next request.
+    window_.store(std::max(kWindowMin, 2 * stats.stream_slots), std::memory_order_relaxed);
+    const std::string credential_error = dialect_->credential_error();
+    const std::lock_guard lock(mutex_);
+    std::size_t in_inbox = 0;
+    for (const PushBatch& push : inbox_) in_inbox += push.targets.size();
+    queued_.store(waiting_count_ + in_inbox, std::memory_order_relaxed);
+    if (pool_.last_error() != pool_error_) last_error_ = pool_error_ = pool_.last_error();
+    if (credential_error != credential_error_) {
+      credential_error_ = credential_error;
+      if (!credential_error.empty()) last_error_ = credential_error;
+    }
+  }
+
+  void begin_close(std::chrono::milliseconds grace) {
+    take_inbox();
+    stopped_ = true;
+    settle_all_queued(VerdictKind::kNotSent, "Closed");
+    flush_verdicts();
+    pool_.close(grace, [self = shared_from_this()] {
+      self->dialect_->close([self] { self->finish_close(); });
+    });
+  }
+
+  void finish_close() {
+    {
+      const std::lock_guard lock(mutex_);
+      refusing_ = true;
+    }
+    take_inbox();  // what was submitted since `begin_close`
+    flush_verdicts();
+    publish_state();
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    closed_changed_.notify_all();
+  }
+
+  EventLoop& loop_;
+  const std::string authority_;
+  const LoopTime queued_max_;
+  const std::function<std::chrono::system_clock::time_point()> calendar_;
+  const std::unique_ptr<PushDialect> dialect_;
+  VerdictSink& sink_;
+
+  // --- loop thread
+  http2::Pool pool_;
+  Authorization authorization_;
+  std::vector<std::unique_ptr<Batch>> batches_;  // with a target that is not settled
+  std::deque<Batch*> queue_;                     // with a target that is not prepared
+  std::size_t waiting_count_ = 0;                // such targets
+  std::vector<Verdict> verdicts_;
+  bool stopped_ = false;
+  std::string pool_error_;
+  std::string credential_error_;
+
+  // --- any thread
+  std::atomic<std::size_t> connections_{0};
+  std::atomic<std::size_t> stream_slots_{0};
+  std::atomic<std::size_t> in_flight_{0};
+  std::atomic<std::size_t> queued_{0};
+  std::atomic<std::size_t> window_{kWindowMin};
+
+  mutable std::mutex mutex_;  // for what follows; the one place where threads meet
+  std::condition_variable closed_changed_;
+  std::vector<PushBatch> inbox_;
+  bool awake_ = false;  // the loop is going to look into the inbox
+  bool closing_ = false;
+  bool refusing_ = false;  // the inbox has been emptied for the last time
+  bool closed_ = false;
+  std::string last_error_;
+};
+
+PushChannel::PushChannel(EventLoop& loop, PushChannelConfig config,
+                         std::unique_ptr<PushDialect> dialect, VerdictSink& sink)
+    : impl_(std::make_shared<Impl>(loop, std::move(config), std::move(dialect), sink)) {
+  impl_->start();
+}
+
+PushChannel::~PushChannel() { close(std::chrono::milliseconds(0)); }
+
+void PushChannel::submit(PushBatch batch) { impl_->submit(std::move(batch)); }
+std::size_t PushChannel::window() const noexcept { return impl_->window(); }
+ProviderHealth PushChannel::health() const { return impl_->health(); }
+void PushChannel::close(std::chrono::milliseconds grace) { impl_->close(grace); }
+
+}  // namespace carillon::push
