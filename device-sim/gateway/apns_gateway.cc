@@ -1,0 +1,134 @@
+#include "device-sim/gateway/apns_gateway.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace device_sim {
+namespace {
+
+ApnsReason reason_of(ProviderTokenVerdict verdict) {
+  switch (verdict) {
+    case ProviderTokenVerdict::kValid:
+      return ApnsReason::kNone;
+    case ProviderTokenVerdict::kMissing:
+      return ApnsReason::kMissingProviderToken;
+    case ProviderTokenVerdict::kInvalid:
+      return ApnsReason::kInvalidProviderToken;
+    case ProviderTokenVerdict::kExpired:
+      return ApnsReason::kExpiredProviderToken;
+  }
+  return ApnsReason::kInvalidProviderToken;
+}
+
+bool may_come_later(ApnsReason reason) {
+  return reason == ApnsReason::kTooManyRequests || reason == ApnsReason::kServiceUnavailable;
+}
+
+// A random UUID (RFC 9562, version 4) for a request that brought none.
+void write_uuid(std::uint64_t high, std::uint64_t low, char* out) {
+  high = (high & ~0xf000ULL) | 0x4000ULL;
+  low = (low & ~(3ULL << 62)) | 1ULL << 63;
+  fmt::format_to(out, "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, high >> 16 & 0xffff,
+                 high & 0xffff, low >> 48, low & 0xffffffffffffULL);
+}
+
+}  // namespace
+
+ApnsGateway::ApnsGateway(const ApnsAccount& account, LoopContext& context,
+                         GatewayCounters& counters, std::uint64_t seed)
+    : topics_(account.topics),
+      provider_tokens_(account.keys),
+      context_(context),
+      counters_(counters),
+      random_state_(splitmix64(seed)) {}
+
+ConnectionFate ApnsGateway::answer(Request& request, Response& response) {
+  const Decision decision = decide(request);
+  counters_.answers[static_cast<std::size_t>(decision.reason)].add();
+  write_apns_id(request, response);
+  if (decision.reason != ApnsReason::kNone) {
+    const ApnsReasonRow& row = apns_row(decision.reason);
+    response.status = row.status;
+    response.content_type = "application/json";
+    if (decision.reason == ApnsReason::kUnregistered) {
+      fmt::format_to(std::back_inserter(response.body), R"({{"reason":"{}","timestamp":{}}})",
+                     row.reason, decision.timestamp_ms);
+    } else {
+      fmt::format_to(std::back_inserter(response.body), R"({{"reason":"{}"}})", row.reason);
+    }
+    if (may_come_later(decision.reason)) {
+      response.retry_after_s = context_.dice.plan().retry_after_s;
+    }
+  }
+  return context_.dice.next_fate();
+}
+
+ApnsGateway::Decision ApnsGateway::decide(Request& request) {
+  const ApnsHeadVerdict head = check_apns_head(request, topics_);
+  if (head.reason != ApnsReason::kNone) return {head.reason};
+
+  const auto device =
+      context_.desk.population().tokens().number_of(Platform::kApns, head.device_token);
+  if (!device) return {ApnsReason::kBadDeviceToken};
+  const DeviceStanding standing = context_.desk.look_up(*device, Platform::kApns);
+  if (standing.kind == DeviceStanding::Kind::kUnknown) return {ApnsReason::kBadDeviceToken};
+
+  const auto token =
+      provider_tokens_.check(request.get(Field::kAuthorization), context_.now.unix_s());
+  if (token != ProviderTokenVerdict::kValid) return {reason_of(token)};
+
+  const ApnsPayload& payload = payload_of(request, head.is_voip);
+  if (payload.reason != ApnsReason::kNone) return {payload.reason};
+
+  FaultDice& dice = context_.dice;
+  if (dice.is_unavailable()) return {ApnsReason::kServiceUnavailable};
+  if (standing.kind == DeviceStanding::Kind::kUninstalled) {
+    return {ApnsReason::kUnregistered, standing.uninstalled_ms};
+  }
+  if (dice.is_unregistered(*device)) {
+    return {ApnsReason::kUnregistered,
+            context_.now.unix_ms - std::int64_t{1'000} * dice.plan().unregistered_age_s};
+  }
+  if (dice.is_of_wrong_app(*device)) return {ApnsReason::kDeviceTokenNotForTopic};
+  if (dice.is_throttled()) return {ApnsReason::kTooManyRequests};
+
+  const std::string_view collapse_id = request.get(Field::kApnsCollapseId);
+  if (payload.event.empty() || payload.event.size() > kEventIdBytesMax) {
+    counters_.without_event.add();
+  }
+  context_.desk.accept(
+      Notification{
+          .device = *device,
+          .platform = Platform::kApns,
+          .event = payload.event,
+          .title = payload.title,
+          .body = payload.body,
+          .identity = collapse_id,
+          .identity_hash = collapse_id.empty() ? kNeverFolds : collapse_identity(collapse_id)},
+      standing.is_special, context_.now.unix_ms);
+  return {};
+}
+
+const ApnsPayload& ApnsGateway::payload_of(const Request& request, bool is_voip) {
+  if (request.body != last_body_ || is_voip != last_is_voip_ || last_body_.empty()) {
+    last_payload_ = check_apns_payload(request.body, is_voip);
+    last_body_ = request.body;
+    last_is_voip_ = is_voip;
+  }
+  return last_payload_;
+}
+
+void ApnsGateway::write_apns_id(const Request& request, Response& response) {
+  const std::string_view given = request.get(Field::kApnsId);
+  response.has_apns_id = true;
+  if (is_uuid(given)) {
+    std::memcpy(response.apns_id.data(), given.data(), response.apns_id.size());
+    return;
+  }
+  const std::uint64_t high = splitmix64(++random_state_);
+  const std::uint64_t low = splitmix64(++random_state_);
+  write_uuid(high, low, response.apns_id.data());
+}
+
+}  // namespace device_sim

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "device-sim/gateway/apns_check.h"
+#include "device-sim/gateway/apns_provider_token.h"
+#include "device-sim/gateway/gateway.h"
+
+namespace device_sim {
+
+struct ApnsAccount {
+  std::vector<std::string> topics;  // bundle ids
+  std::vector<ApnsKey> keys;
+};
+
+// Apple's push service, token authentication: POST /3/device/<token>.
+class ApnsGateway final : public Gateway {
+ public:
+  ApnsGateway(const ApnsAccount& account, LoopContext& context, GatewayCounters& counters,
+              std::uint64_t seed);
+
+  ConnectionFate answer(Request& request, Response& response) override;
+  LoopContext& context() override { return context_; }
+  GatewayCounters& counters() override { return counters_; }
+
+ private:
+  struct Decision {
+    ApnsReason reason = ApnsReason::kNone;
+    std::int64_t timestamp_ms = 0;  // of a 410
+  };
+
+  Decision decide(Request& request);
+  const ApnsPayload& payload_of(const Request& request, bool is_voip);
+  void write_apns_id(const Request& request, Response& response);
+
+  std::vector<std::string> topics_;
+  ApnsProviderTokens provider_tokens_;
+  LoopContext& context_;
+  GatewayCounters& counters_;
+  std::uint64_t random_state_;
+  // An event's pushes are alike but for the token: the last body is not parsed again.
+  std::string last_body_;
+  bool last_is_voip_ = false;
+  ApnsPayload last_payload_;
+};
+
+}  // namespace device_sim

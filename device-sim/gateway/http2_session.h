@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "device-sim/gateway/gateway.h"
+#include "device-sim/gateway/protocol_session.h"
+
+struct nghttp2_session;
+
+namespace device_sim {
+
+struct Http2Limits {
+  std::uint32_t max_concurrent_streams = 1'000;
+};
+
+// HTTP/2 over nghttp2. Header checks are the gateway's: nghttp2's own would reset what real clients
+// send and real services take (":scheme" as "https:").
+//
+// A GOAWAY names the last stream that had begun; what was begun before is answered, what comes
+// after is not processed, and when the last answer is out the session is finished.
+class Http2Session final : public ProtocolSession {
+ public:
+  Http2Session(Gateway& gateway, const Http2Limits& limits);
+  ~Http2Session() override;
+  Http2Session(const Http2Session&) = delete;
+  Http2Session& operator=(const Http2Session&) = delete;
+
+  void receive(std::string_view bytes) override;
+  void produce(std::string& out) override;
+  State state() const override { return state_; }
+  std::optional<Time> next_due() const override;
+  void release_due(Time now) override;
+
+ private:
+  friend struct Http2Callbacks;
+
+  struct Stream {
+    std::int32_t id = 0;
+    bool is_answered = false;
+    std::size_t body_sent = 0;
+    Request request;
+    Response response;
+  };
+  struct Delayed {
+    Time due;
+    Stream* stream;
+    std::int32_t id;
+  };
+
+  // Called from nghttp2's callbacks.
+  void begin_stream(std::int32_t id);
+  Stream* find(std::int32_t id);
+  void complete(Stream& stream);
+  void end_stream(std::int32_t id);
+
+  void submit(Stream& stream);
+  void go_away();
+  Stream& take_stream();
+
+  Gateway& gateway_;
+  nghttp2_session* session_ = nullptr;
+  State state_ = State::kOpen;
+  bool going_away_ = false;
+  std::int32_t last_processed_id_ = 0;
+  std::vector<std::unique_ptr<Stream>> streams_;
+  std::vector<Stream*> free_;
+  std::size_t open_count_ = 0;
+  Stream* current_ = nullptr;  // the one that was looked up last
+  std::deque<Delayed> delayed_;
+};
+
+}  // namespace device_sim
