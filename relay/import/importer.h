@@ -16,34 +16,43 @@ namespace carillon::import {
 
 inline constexpr std::size_t kLineBytesMax = 64 * 1024;
 inline constexpr std::size_t kBadLinesKept = 1'000;  // reported one by one; beyond, only counted
+// A batch of long lines ends here, so that memory does not follow the lines' length.
+inline constexpr std::size_t kBatchBytesMax = 8 * 1024 * 1024;
 
 struct BadLine {
-  std::uint64_t number = 0;  // 1 is the first
-  std::string reason;        // names the field
+  std::uint64_t number = 0;  // 1 is the first; empty lines have a number, too
+  std::string reason;  // names the field: "token: is missing"; of the line itself: "line: …"
 };
 
+// Of the lines that the store has answered: lines = created + updated + unchanged + bad, always.
 struct ImportReport {
   std::uint64_t lines = 0;  // not counting empty ones
   std::uint64_t created = 0, updated = 0, unchanged = 0, bad = 0;
   std::vector<BadLine> bad_lines;  // the first kBadLinesKept, ascending
 };
 
-// Feeds lines to the store in transactions of `batch_lines`. Good lines are kept whatever the bad
-// ones are. For one thread.
+// Feeds lines to the store in transactions of `batch_lines`, one being written while the next is
+// parsed. Good lines are kept whatever the bad ones are. For one thread, which gets all callbacks
+// but `retry_busy`.
 class Importer {
  public:
   struct Options {
     std::string app;  // if set: lines may leave `app` out, and a line with another one is bad
-    std::vector<std::string> known_apps;  // a line with an app not among these is bad
-    std::size_t batch_lines = 5'000;      // a transaction of at most about 50 ms
-    std::function<std::int64_t()> now_ms;
-    std::function<void(const BadLine&)> on_bad_line;  // as they are found; may be empty
+    std::vector<std::string> known_apps;        // a line with an app not among these is bad
+    std::size_t batch_lines = 5'000;            // a transaction of at most about 50 ms
+    std::function<std::int64_t()> now_ms = {};  // the calendar; any thread
+    std::function<void(const BadLine&)> on_bad_line = {};  // all of them, ascending; may be empty
+    // Asked when another process holds the store: waits as it sees fit and says whether to try the
+    // batch again. `attempt` counts from 1 for each batch. Called on a thread of the importer's;
+    // empty: kBusy is an error as any other.
+    std::function<bool(unsigned attempt)> retry_busy = {};
   };
   Importer(store::Store& store, Options options);
-  ~Importer();
+  ~Importer();  // waits for the batch that is being written; what was fed after it is dropped
 
-  // The next bytes, cut anywhere. An error is the store's (full, failed): everything before the
-  // current batch is in.
+  // The next bytes, cut anywhere. An error is the store's (full, failed) and may be of an earlier
+  // call's bytes: everything before the batch that failed is in, nothing of it and after it is.
+  // Every later call answers the same error.
   store::Result<void> feed(std::string_view bytes);
   // The last line may lack its newline. No call after this one.
   store::Result<ImportReport> finish();

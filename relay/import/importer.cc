@@ -1,0 +1,190 @@
+#include "relay/import/importer.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+#include <future>
+#include <optional>
+#include <utility>
+
+#include "relay/import/registration_batch.h"
+#include "relay/import/registration_line.h"
+
+namespace carillon::import {
+namespace {
+
+using Outcomes = store::Result<std::vector<store::Result<store::Registered>>>;
+
+bool blank(std::string_view line) {
+  return line.find_first_not_of(" \t\r") == line.npos;
+}
+
+}  // namespace
+
+class Importer::Impl {
+ public:
+  Impl(store::Store& store, Options options)
+      : store_(store),
+        options_(std::move(options)),
+        parser_({.app = options_.app, .known_apps = options_.known_apps}),
+        line_(kLineBytesMax + RegistrationLine::kPaddingBytes) {}
+
+  store::Result<void> feed(std::string_view bytes) {
+    while (!bytes.empty() && !error_) {
+      const std::size_t newline = bytes.find('\n');
+      append(bytes.substr(0, newline));
+      if (newline == bytes.npos) break;
+      end_line();
+      bytes.remove_prefix(newline + 1);
+      if (filling().lines() >= options_.batch_lines || filling().bytes() >= kBatchBytesMax) {
+        hand_over();
+      }
+    }
+    return outcome();
+  }
+
+  store::Result<ImportReport> finish() {
+    if (!error_) {
+      if (line_used_ > 0 || line_too_long_) end_line();
+      hand_over();
+      settle();
+    }
+    if (error_) return tl::unexpected(*error_);
+    return std::move(report_);
+  }
+
+  const ImportReport& so_far() const { return report_; }
+
+ private:
+  RegistrationBatch& filling() { return batches_[filling_]; }
+  RegistrationBatch& written() { return batches_[1 - filling_]; }
+
+  store::Result<void> outcome() const {
+    if (error_) return tl::unexpected(*error_);
+    return {};
+  }
+
+  void append(std::string_view part) {
+    if (line_too_long_) return;
+    if (line_used_ + part.size() > kLineBytesMax) {
+      line_too_long_ = true;
+      return;
+    }
+    if (part.empty()) return;
+    std::memcpy(line_.data() + line_used_, part.data(), part.size());
+    line_used_ += part.size();
+  }
+
+  void end_line() {
+    const std::string_view line(line_.data(), line_used_);
+    ++number_;
+    if (line_too_long_) {
+      filling().add_bad(number_, fmt::format("line: is longer than {} bytes", kLineBytesMax));
+    } else if (!blank(line)) {
+      auto device = parser_.parse(line);
+      if (device) {
+        filling().add(number_, *device);
+      } else {
+        filling().add_bad(number_, std::move(device.error()));
+      }
+    }
+    line_used_ = 0;
+    line_too_long_ = false;
+  }
+
+  // The batch that is full goes to the store; the one before it has been answered.
+  void hand_over() {
+    settle();
+    if (error_ || filling().lines() == 0) return;
+    filling().seal();
+    filling_ = 1 - filling_;
+    filling().clear();
+    writing_ = std::async(std::launch::async, [this, &batch = written()] { return write(batch); });
+  }
+
+  // On a thread of its own; touches nothing of the importer that changes.
+  Outcomes write(const RegistrationBatch& batch) const {
+    if (batch.devices().empty()) return Outcomes{};
+    for (unsigned attempt = 1;; ++attempt) {
+      Outcomes outcomes = store_.put_devices(batch.devices(), options_.now_ms());
+      const bool busy = !outcomes && outcomes.error().kind == store::Error::Kind::kBusy;
+      if (!busy || !options_.retry_busy || !options_.retry_busy(attempt)) return outcomes;
+    }
+  }
+
+  void settle() {
+    if (!writing_.valid()) return;
+    const Outcomes outcomes = writing_.get();
+    if (!outcomes) {
+      error_ = outcomes.error();
+      return;
+    }
+    account(written(), *outcomes);
+  }
+
+  // Bad lines come from the parser and from the store; together they are told in their order.
+  void account(const RegistrationBatch& batch,
+               const std::vector<store::Result<store::Registered>>& outcomes) {
+    report_.lines += batch.lines();
+    auto bad = batch.bad().begin();
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      const std::uint64_t number = batch.numbers()[i];
+      for (; bad != batch.bad().end() && bad->number < number; ++bad) tell(*bad);
+      if (outcomes[i]) {
+        count(*outcomes[i]);
+      } else {
+        tell({.number = number, .reason = outcomes[i].error().message});
+      }
+    }
+    for (; bad != batch.bad().end(); ++bad) tell(*bad);
+  }
+
+  void count(store::Registered registered) {
+    switch (registered) {
+      case store::Registered::kCreated:
+        ++report_.created;
+        return;
+      case store::Registered::kUpdated:
+        ++report_.updated;
+        return;
+      case store::Registered::kUnchanged:
+        ++report_.unchanged;
+        return;
+    }
+  }
+
+  void tell(const BadLine& bad) {
+    ++report_.bad;
+    if (report_.bad_lines.size() < kBadLinesKept) report_.bad_lines.push_back(bad);
+    if (options_.on_bad_line) options_.on_bad_line(bad);
+  }
+
+  store::Store& store_;
+  const Options options_;
+  RegistrationLine parser_;
+  std::vector<char> line_;  // the line that is being put together, and the parser's padding
+  std::size_t line_used_ = 0;
+  bool line_too_long_ = false;
+  std::uint64_t number_ = 0;
+  ImportReport report_;
+  std::optional<store::Error> error_;
+  std::array<RegistrationBatch, 2> batches_;
+  std::size_t filling_ = 0;
+  std::future<Outcomes> writing_;  // last: its destructor waits, while the batches still stand
+};
+
+Importer::Importer(store::Store& store, Options options)
+    : impl_(std::make_unique<Impl>(store, std::move(options))) {}
+Importer::~Importer() = default;
+store::Result<void> Importer::feed(std::string_view bytes) {
+  return impl_->feed(bytes);
+}
+store::Result<ImportReport> Importer::finish() {
+  return impl_->finish();
+}
+const ImportReport& Importer::so_far() const {
+  return impl_->so_far();
+}
+
+}  // namespace carillon::import

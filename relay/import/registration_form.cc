@@ -1,0 +1,110 @@
+#include "relay/import/registration_form.h"
+
+#include <array>
+#include <cstdint>
+
+namespace carillon::import {
+namespace {
+
+// Which alphabets a byte belongs to, one bit each: a token is checked byte by byte for every line
+// of an import, so this is one load and one AND.
+enum Alphabet : std::uint8_t {
+  kHex = 1,
+  kFcmToken = 2,
+  kTopic = 4,
+  kApp = 8,
+  kLocale = 16,
+  kTimezone = 32,
+  kPrintable = 64,  // any byte that is no ASCII control character; UTF-8's own bytes included
+};
+
+constexpr std::array<std::uint8_t, 256> make_alphabets() {
+  std::array<std::uint8_t, 256> table{};
+  const auto add = [&table](std::string_view characters, unsigned alphabets) {
+    for (const char c : characters) {
+      auto& entry = table[static_cast<unsigned char>(c)];
+      entry = static_cast<std::uint8_t>(entry | alphabets);
+    }
+  };
+  for (unsigned byte = 0x20; byte < 256; ++byte) {
+    if (byte != 0x7f) table[byte] = kPrintable;
+  }
+  add("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+      kFcmToken | kTopic | kApp | kLocale | kTimezone);
+  add("ABCDEFabcdef0123456789", kHex);
+  add("_-", kFcmToken | kTopic | kApp | kLocale | kTimezone);
+  add(".", kFcmToken | kTopic | kApp);
+  add(":", kFcmToken);
+  add("~%", kTopic);
+  add("/+", kTimezone);
+  return table;
+}
+constexpr std::array<std::uint8_t, 256> kAlphabets = make_alphabets();
+
+bool all_of(std::string_view text, Alphabet alphabet) {
+  std::uint8_t common = alphabet;
+  for (const char c : text) common &= kAlphabets[static_cast<unsigned char>(c)];
+  return common != 0;
+}
+
+bool within(std::string_view text, std::size_t min, std::size_t max) {
+  return text.size() >= min && text.size() <= max;
+}
+
+static_assert(store::kNameBytesMax == 128 && kAppBytesMax == 64 && kApnsTokenCharsMax == 200 &&
+                  store::kTokenBytesMax == 4096 && store::kLocaleBytesMax == 35 &&
+                  store::kTimezoneBytesMax == 64,
+              "the sentences below name these limits");
+
+}  // namespace
+
+std::string_view name_fault(std::string_view name) {
+  if (!within(name, 1, store::kNameBytesMax)) return "must be 1 to 128 bytes long";
+  if (!all_of(name, kPrintable)) return "must not contain control characters";
+  return {};
+}
+
+std::string_view app_fault(std::string_view app) {
+  if (within(app, 1, kAppBytesMax) && all_of(app, kApp)) return {};
+  return "must be 1 to 64 of A-Z a-z 0-9 . _ -";
+}
+
+std::string_view topic_fault(std::string_view topic) {
+  if (within(topic, 1, store::kNameBytesMax) && all_of(topic, kTopic)) return {};
+  return "must be 1 to 128 of A-Z a-z 0-9 . _ ~ % -";
+}
+
+std::string_view token_fault(store::Platform platform, std::string_view token) {
+  switch (platform) {
+    case store::Platform::kApns:
+      if (within(token, kApnsTokenCharsMin, kApnsTokenCharsMax) && token.size() % 2 == 0 &&
+          all_of(token, kHex)) {
+        return {};
+      }
+      return "must be an APNs token: an even number of hex digits, 2 to 200";
+    case store::Platform::kFcm:
+      if (within(token, 1, store::kTokenBytesMax) && all_of(token, kFcmToken)) return {};
+      return "must be an FCM token: 1 to 4096 of A-Z a-z 0-9 _ : . -";
+    case store::Platform::kWebPush:
+      break;
+  }
+  return "must be an APNs or FCM token";
+}
+
+std::string_view locale_fault(std::string_view locale) {
+  if (within(locale, 0, store::kLocaleBytesMax) && all_of(locale, kLocale)) return {};
+  return "must be a language tag such as \"de\" or \"pt-BR\", at most 35 bytes";
+}
+
+std::string_view timezone_fault(std::string_view timezone) {
+  if (within(timezone, 0, store::kTimezoneBytesMax) && all_of(timezone, kTimezone)) return {};
+  return "must be a zone such as \"Europe/Berlin\", at most 64 bytes";
+}
+
+std::optional<store::Platform> platform_named(std::string_view name) {
+  if (name == "apns") return store::Platform::kApns;
+  if (name == "fcm") return store::Platform::kFcm;
+  return std::nullopt;
+}
+
+}  // namespace carillon::import

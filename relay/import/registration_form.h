@@ -1,0 +1,45 @@
+// The form of what a device registers with: the rules that an import line and the HTTP API share.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "storage/store.h"
+
+namespace carillon::import {
+
+// APNs says that a token's length must not be assumed; 100 bytes, printed as hex, is the longest
+// that its documentation shows.
+inline constexpr std::size_t kApnsTokenCharsMax = 200;
+inline constexpr std::size_t kApnsTokenCharsMin = 2;
+
+// Each returns what is wrong, as the end of a sentence about the field ("must be …"), or an empty
+// view if nothing is. The views are literals. Pure.
+
+// Device and subscriber ids: 1..store::kNameBytesMax bytes without control characters. UTF-8 is the
+// parser's to check.
+std::string_view name_fault(std::string_view name);
+
+// 1..64 of A-Z a-z 0-9 . _ -
+std::string_view app_fault(std::string_view app);
+inline constexpr std::size_t kAppBytesMax = 64;
+
+// FCM's alphabet for topics, so that a topic can be handed to FCM as it is:
+// https://firebase.google.com/docs/cloud-messaging/manage-topics. At most store::kNameBytesMax.
+std::string_view topic_fault(std::string_view topic);
+
+// A token is put into a URL's path (APNs) or into JSON without escaping (FCM): its alphabet is what
+// keeps that safe. Web Push subscriptions have their own form and are always a fault here.
+std::string_view token_fault(store::Platform platform, std::string_view token);
+
+// BCP 47 by alphabet and length only ("de", "pt-BR", "zh_Hant"); empty is fine: not given.
+std::string_view locale_fault(std::string_view locale);
+
+// An IANA zone by alphabet and length only ("Europe/Berlin", "Etc/GMT+5"); empty is fine.
+std::string_view timezone_fault(std::string_view timezone);
+
+// "apns" or "fcm"; nothing for what this version does not send to.
+std::optional<store::Platform> platform_named(std::string_view name);
+
+}  // namespace carillon::import
