@@ -26,6 +26,7 @@ struct Http {
   std::uint32_t head_timeout_ms = 5'000;   // the whole head, from the first byte
   std::uint32_t body_timeout_ms = 30'000;  // between two reads of a body
   std::uint32_t idle_timeout_ms = 15'000;  // a kept-alive connection without a request
+  friend bool operator==(const Http&, const Http&) = default;
 };
 
 struct Store {
@@ -35,8 +36,21 @@ struct Store {
   std::uint32_t idempotency_hours = 48;    // how long a key is remembered
 };
 
+struct Fanout {
+  std::uint32_t repeat_bound = 16'384;         // notifications that a crash may repeat, at most
+  std::uint32_t batch_devices = 512;           // devices handed to a provider at once
+  std::uint32_t checkpoint_interval_ms = 50;   // between two checkpoints, when not forced earlier
+  std::uint32_t attempts_max = 8;              // per device and event, then dead-lettered
+  std::uint32_t retry_first_ms = 1'000;        // backoff starts here and doubles
+  std::uint32_t retry_max_ms = 300'000;        // and ends here; the event's TTL ends it, too
+  std::uint32_t retries_per_job_max = 65'536;  // recorded retries; beyond, the scan waits
+  std::uint32_t drain_ms = 10'000;             // SIGTERM: how long answers are waited for
+  friend bool operator==(const Fanout&, const Fanout&) = default;
+};
+
 struct Log {
   std::string level = "info";  // trace debug info warning error
+  friend bool operator==(const Log&, const Log&) = default;
 };
 
 struct App {
@@ -58,8 +72,12 @@ struct Problem {
   std::string message;
 };
 
-// All problems at once. Relative paths in the file are relative to the file's folder. Does not open
-// credentials or the store: what those say is for their owners.
+// All problems at once, in the order of their lines; but a file that is no TOML has one only, the
+// first. An unknown key is a problem. Relative paths in the file are relative to the file's folder.
+// Does not open credentials or the store: what those say is for their owners.
 tl::expected<Config, std::vector<Problem>> load_config(const std::filesystem::path& file);
+
+// Every key that a file may have, as "http.listen" and "apps.<app>.apns.key_file".
+std::vector<std::string> known_keys();
 
 }  // namespace carillon::config

@@ -1,0 +1,389 @@
+#include "relay/config/config.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "relay/config/limits.h"
+#include "relay/config/section.h"
+
+namespace carillon::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+const fs::path kExample = fs::path(CARILLON_SOURCE_DIR) / "deploy" / "carillon.example.toml";
+
+// The least that is a config.
+constexpr const char* kMinimal = R"([apps.video.fcm]
+service_account_file = "sa.json"
+)";
+
+class ConfigTest : public testing::Test {
+ protected:
+  ConfigTest() { fs::create_directories(folder_); }
+  ~ConfigTest() override { fs::remove_all(folder_); }
+
+  tl::expected<Config, std::vector<Problem>> load(const std::string& text) {
+    std::ofstream(file_) << text;
+    return load_config(file_);
+  }
+  // "12: message" for each problem, the file's name cut off.
+  std::vector<std::string> problems(const std::string& text) {
+    const auto config = load(text);
+    std::vector<std::string> found;
+    if (config) return found;
+    for (const Problem& problem : config.error()) {
+      EXPECT_EQ(problem.where.substr(0, file_.string().size()), file_.string());
+      const std::string behind = problem.where.substr(file_.string().size());
+      found.push_back(
+          fmt::format("{}: {}", behind.empty() ? "" : behind.substr(1), problem.message));
+    }
+    return found;
+  }
+
+  const fs::path folder_ =
+      fs::path(testing::TempDir()) / fmt::format("config_test_{}", static_cast<const void*>(this));
+  const fs::path file_ = folder_ / "carillon.toml";
+};
+
+TEST_F(ConfigTest, TheLeastThatIsAConfigHasEveryDefault) {
+  const auto config = load(kMinimal);
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->http.listen, Http().listen);
+  EXPECT_EQ(config->fanout.repeat_bound, Fanout().repeat_bound);
+  EXPECT_EQ(config->store.path, folder_ / "carillon.db");
+  ASSERT_EQ(config->apps.size(), 1U);
+  EXPECT_FALSE(config->apps.at("video").apns);
+  EXPECT_EQ(config->apps.at("video").fcm->service_account_file, (folder_ / "sa.json").string());
+}
+
+TEST_F(ConfigTest, EveryKeyArrives) {
+  const auto config = load(R"(
+[http]
+listen = "[::1]:0"
+threads = 2
+connections_max = 3
+body_bytes_max = 4096
+head_bytes_max = 5000
+head_timeout_ms = 600
+body_timeout_ms = 700
+idle_timeout_ms = 800
+[store]
+path = "/var/lib/carillon/c.db"
+group_commit_max = 9
+group_commit_wait_ms = 0
+idempotency_hours = 11
+[fanout]
+repeat_bound = 1200
+batch_devices = 13
+checkpoint_interval_ms = 14
+attempts_max = 15
+retry_first_ms = 16
+retry_max_ms = 17
+retries_per_job_max = 18
+drain_ms = 0
+[log]
+level = "warning"
+[apps.video.apns]
+endpoint = "https://localhost:9443"
+ca_file = "ca.pem"
+key_file = "../k.p8"
+key_id = "ABCDE12345"
+team_id = "TEAM123456"
+bundle_id = "com.example"
+connections_max = 2
+streams_max = 50
+connect_max_ms = 101
+request_timeout_ms = 102
+queued_max_ms = 103
+stuck_after_ms = 104
+idle_after_ms = 1005
+ping_max_ms = 106
+[apps.shop.fcm]
+endpoint = "https://localhost:9444"
+ca_file = "/ca.pem"
+service_account_file = "sa.json"
+project = "p-1"
+token_uri = "https://localhost:9444/token"
+connections_max = 3
+ping_max_ms = 107
+)");
+  ASSERT_TRUE(config) << config.error().front().where << config.error().front().message;
+  EXPECT_EQ(config->http.listen, "[::1]:0");
+  EXPECT_EQ(config->http.threads, 2U);
+  EXPECT_EQ(config->http.connections_max, 3U);
+  EXPECT_EQ(config->http.body_bytes_max, 4096U);
+  EXPECT_EQ(config->http.head_bytes_max, 5000U);
+  EXPECT_EQ(config->http.head_timeout_ms, 600U);
+  EXPECT_EQ(config->http.body_timeout_ms, 700U);
+  EXPECT_EQ(config->http.idle_timeout_ms, 800U);
+  EXPECT_EQ(config->store.path, "/var/lib/carillon/c.db");
+  EXPECT_EQ(config->store.group_commit_max, 9U);
+  EXPECT_EQ(config->store.group_commit_wait_ms, 0U);
+  EXPECT_EQ(config->store.idempotency_hours, 11U);
+  EXPECT_EQ(config->fanout.repeat_bound, 1200U);
+  EXPECT_EQ(config->fanout.batch_devices, 13U);
+  EXPECT_EQ(config->fanout.checkpoint_interval_ms, 14U);
+  EXPECT_EQ(config->fanout.attempts_max, 15U);
+  EXPECT_EQ(config->fanout.retry_first_ms, 16U);
+  EXPECT_EQ(config->fanout.retry_max_ms, 17U);
+  EXPECT_EQ(config->fanout.retries_per_job_max, 18U);
+  EXPECT_EQ(config->fanout.drain_ms, 0U);
+  EXPECT_EQ(config->log.level, "warning");
+  using std::chrono::milliseconds;
+  const push::ApnsConfig& apns = *config->apps.at("video").apns;
+  EXPECT_EQ(apns.endpoint, "https://localhost:9443");
+  EXPECT_EQ(apns.ca_file, (folder_ / "ca.pem").string());
+  EXPECT_EQ(apns.key_file, (folder_ / "../k.p8").string());
+  EXPECT_EQ(apns.key_id, "ABCDE12345");
+  EXPECT_EQ(apns.team_id, "TEAM123456");
+  EXPECT_EQ(apns.bundle_id, "com.example");
+  EXPECT_EQ(apns.connections_max, 2U);
+  EXPECT_EQ(apns.streams_max, 50U);
+  EXPECT_EQ(apns.connect_max, milliseconds(101));
+  EXPECT_EQ(apns.request_timeout, milliseconds(102));
+  EXPECT_EQ(apns.queued_max, milliseconds(103));
+  EXPECT_EQ(apns.stuck_after, milliseconds(104));
+  EXPECT_EQ(apns.idle_after, milliseconds(1005));
+  EXPECT_EQ(apns.ping_max, milliseconds(106));
+  const push::FcmConfig& fcm = *config->apps.at("shop").fcm;
+  EXPECT_EQ(fcm.endpoint, "https://localhost:9444");
+  EXPECT_EQ(fcm.ca_file, "/ca.pem");
+  EXPECT_EQ(fcm.service_account_file, (folder_ / "sa.json").string());
+  EXPECT_EQ(fcm.project, "p-1");
+  EXPECT_EQ(fcm.token_uri, "https://localhost:9444/token");
+  EXPECT_EQ(fcm.connections_max, 3U);
+  EXPECT_EQ(fcm.ping_max, milliseconds(107));
+}
+
+TEST_F(ConfigTest, TellsAllMistakesAtOnceWithTheirLines) {
+  EXPECT_THAT(problems(R"([http]
+listen = 8080
+threads = "many"
+bdoy_bytes_max = 1
+
+[fanout]
+repeat_bound = 0
+
+[metrics]
+on = true
+
+[apps.video.apns]
+endpoint = "http://api.push.apple.com"
+key_file = ""
+key_id = "SHORT"
+bundle_id = "com.example"
+
+[apps."my app".fcm]
+service_account_file = "sa.json"
+
+[apps.shop]
+)"),
+              ElementsAre("2: http.listen must be a text in quotes",
+                          "3: http.threads must be a whole number",
+                          "4: http.bdoy_bytes_max is not a known key; did you mean "
+                          "\"body_bytes_max\"?",
+                          "7: fanout.repeat_bound must be 1 to 1048576, not 0",
+                          "9: metrics is not a known key",
+                          "12: [apps.video.apns] lacks the key \"team_id\"",
+                          "13: apps.video.apns.endpoint must be an https:// URL",
+                          "14: apps.video.apns.key_file must not be empty",
+                          "15: apps.video.apns.key_id must have 10 characters",
+                          "18: the app's name \"my app\" must be 1 to 64 of A-Z a-z 0-9 . _ -",
+                          "21: [apps.shop] has no provider: add [apps.shop.apns] or "
+                          "[apps.shop.fcm]"));
+}
+
+TEST_F(ConfigTest, EachMistakeHasItsLineAndSentence) {
+  const struct {
+    const char* text;
+    const char* problem;
+  } kCases[] = {
+      {"", "1: there is no app: add [apps.NAME.apns] or [apps.NAME.fcm]"},
+      {"\n\n[apps]\n", "3: there is no app: add [apps.NAME.apns] or [apps.NAME.fcm]"},
+      {"apps = 3\n", "1: apps must be a table: [apps]"},
+      {"[apps]\nvideo = 3\n", "2: apps.video must be a table: [apps.video]"},
+      {"[apps.video]\nfcm = true\n", "2: apps.video.fcm must be a table: [apps.video.fcm]"},
+      {"[apps.video.webpush]\n",
+       "1: apps.video.webpush cannot be used: this version does not support Web Push"},
+      {"[apps.video.gcm]\n", "1: apps.video.gcm is not a known key; did you mean \"fcm\"?"},
+      {"[apps.video.fcm]\n", "1: [apps.video.fcm] lacks the key \"service_account_file\""},
+      {"[apps.video.fcm]\nservice_account_file = 1.5\n",
+       "2: apps.video.fcm.service_account_file must be a text in quotes"},
+  };
+  for (const auto& [text, problem] : kCases) {
+    EXPECT_THAT(problems(text), testing::Contains(problem)) << text;
+  }
+}
+
+TEST_F(ConfigTest, AMistakeInOneValueHasItsLineAndSentence) {
+  const struct {
+    const char* text;
+    const char* problem;
+  } kCases[] = {
+      {"[[http]]\n", "3: http must be a table: [http]"},
+      {"[http]\nlisten = \"8080\"\n",
+       "4: http.listen must be ADDRESS:PORT, such as \"127.0.0.1:8080\" or \"[::1]:8080\""},
+      {"[http]\nlisten = \"::1:8080\"\n",
+       "4: http.listen must be ADDRESS:PORT, such as \"127.0.0.1:8080\" or \"[::1]:8080\""},
+      {"[http]\nlisten = \"localhost:65536\"\n",
+       "4: http.listen must be ADDRESS:PORT, such as \"127.0.0.1:8080\" or \"[::1]:8080\""},
+      {"[store]\npath = \"\"\n", "4: store.path must not be empty"},
+      {"[log]\nlevel = \"loud\"\n",
+       "4: log.level must be one of trace, debug, info, warning, error"},
+      {"token_uri = \"http://x\"\n", "3: apps.video.fcm.token_uri must be an https:// URL"},
+      {"project = \"\"\n", "3: apps.video.fcm.project must not be empty"},
+      {"[fanout]\nrepeat_bound = 100\nbatch_devices = 101\n",
+       "5: fanout.batch_devices must not exceed repeat_bound (100): a batch is handed out whole"},
+      {"[fanout]\nretry_first_ms = 300001\n",
+       "4: fanout.retry_first_ms must not exceed retry_max_ms (300000)"},
+      {"[http]\nthreads = 16.0\n", "4: http.threads must be a whole number"},
+  };
+  for (const auto& [text, problem] : kCases) {
+    EXPECT_THAT(problems(std::string(kMinimal) + text), ElementsAre(problem)) << text;
+  }
+}
+
+TEST_F(ConfigTest, EveryNumberHasTwoEnds) {
+  const struct {
+    const char* section;
+    const char* key;
+    Range range;
+  } kNumbers[] = {
+      {"http", "threads", kHttpThreads},
+      {"http", "connections_max", kHttpConnections},
+      {"http", "body_bytes_max", kHttpBodyBytes},
+      {"http", "head_bytes_max", kHttpHeadBytes},
+      {"http", "head_timeout_ms", kHttpTimeoutMs},
+      {"http", "body_timeout_ms", kHttpTimeoutMs},
+      {"http", "idle_timeout_ms", kHttpTimeoutMs},
+      {"store", "group_commit_max", kStoreGroupCommit},
+      {"store", "group_commit_wait_ms", kStoreGroupCommitWaitMs},
+      {"store", "idempotency_hours", kStoreIdempotencyHours},
+      {"fanout", "repeat_bound", {512, kFanoutRepeatBound.max}},  // batch_devices below it
+      {"fanout", "batch_devices", kFanoutBatchDevices},
+      {"fanout", "checkpoint_interval_ms", kFanoutCheckpointIntervalMs},
+      {"fanout", "attempts_max", kFanoutAttempts},
+      {"fanout", "retry_max_ms", {1'000, kFanoutRetryMs.max}},  // retry_first_ms below it
+      {"fanout", "retries_per_job_max", kFanoutRetriesPerJob},
+      {"fanout", "drain_ms", kFanoutDrainMs},
+      {"apps.video.fcm", "connections_max", kProviderConnections},
+      {"apps.video.fcm", "streams_max", kProviderStreams},
+      {"apps.video.fcm", "connect_max_ms", kProviderTimeoutMs},
+      {"apps.video.fcm", "request_timeout_ms", kProviderTimeoutMs},
+      {"apps.video.fcm", "queued_max_ms", kProviderTimeoutMs},
+      {"apps.video.fcm", "stuck_after_ms", kProviderTimeoutMs},
+      {"apps.video.fcm", "idle_after_ms", kProviderIdleMs},
+      {"apps.video.fcm", "ping_max_ms", kProviderTimeoutMs},
+  };
+  for (const auto& [section, key, range] : kNumbers) {
+    const auto with = [&](std::int64_t value) {
+      const bool provider = std::string_view(section).starts_with("apps");
+      return fmt::format("{}{}{} = {}\n", kMinimal,
+                         provider ? std::string() : fmt::format("[{}]\n", section), key, value);
+    };
+    EXPECT_THAT(problems(with(range.min)), ElementsAre()) << key;
+    EXPECT_THAT(problems(with(range.max)), ElementsAre()) << key;
+    EXPECT_THAT(problems(with(range.min - 1)), ElementsAre(HasSubstr(key))) << key;
+    EXPECT_THAT(problems(with(range.max + 1)), ElementsAre(HasSubstr(key))) << key;
+  }
+}
+
+TEST_F(ConfigTest, AFileThatIsNoTomlHasTheFirstMistakesLine) {
+  const auto found = problems("[http]\nthreads = = 3\n");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_THAT(found[0], testing::StartsWith("2: "));
+  EXPECT_THAT(problems("[log]\nlevel = \"info\"\nlevel = \"info\"\n")[0],
+              testing::StartsWith("3: "));
+}
+
+TEST_F(ConfigTest, AFileThatCannotBeReadIsOneProblem) {
+  const auto missing = load_config(folder_ / "missing.toml");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error()[0].where, (folder_ / "missing.toml").string());
+  EXPECT_EQ(missing.error()[0].message, "cannot be read: No such file or directory");
+  const auto folder = load_config(folder_);
+  ASSERT_FALSE(folder);
+  EXPECT_EQ(folder.error()[0].message, "cannot be read: Is a directory");
+  std::string huge(kFileBytesMax, '#');
+  EXPECT_THAT(problems(huge)[0], HasSubstr("there is no app"));
+  EXPECT_THAT(problems(huge + '#')[0], HasSubstr("longer than 1048576 bytes"));
+}
+
+TEST_F(ConfigTest, SuggestsOnlyWhatIsNear) {
+  const std::vector<std::string> known{"listen", "threads", "idle_timeout_ms"};
+  EXPECT_EQ(nearest("lisen", known), "listen");
+  EXPECT_EQ(nearest("thread", known), "threads");
+  EXPECT_EQ(nearest("idle_timeout", known), "idle_timeout_ms");
+  EXPECT_EQ(nearest("metrics", known), "");
+  EXPECT_EQ(nearest("x", known), "");
+}
+
+// The example is what an operator copies: it may not lag behind the code.
+class ExampleConfigTest : public ConfigTest {
+ protected:
+  static std::string text() {
+    std::ostringstream text;
+    text << std::ifstream(kExample).rdbuf();
+    return text.str();
+  }
+};
+
+TEST_F(ExampleConfigTest, LoadsAndHoldsTheDefaults) {
+  const auto config = load_config(kExample);
+  ASSERT_TRUE(config) << config.error().front().where << ": " << config.error().front().message;
+  const auto defaults = load(R"(
+[apps.video.apns]
+key_file = "credentials/AuthKey_ABCDE12345.p8"
+key_id = "ABCDE12345"
+team_id = "TEAM123456"
+bundle_id = "com.example.video"
+[apps.video.fcm]
+service_account_file = "credentials/service-account.json"
+)");
+  ASSERT_TRUE(defaults);
+  EXPECT_EQ(config->http, defaults->http);
+  EXPECT_EQ(config->store.path.filename(), defaults->store.path.filename());
+  EXPECT_EQ(config->store.group_commit_max, defaults->store.group_commit_max);
+  EXPECT_EQ(config->store.group_commit_wait_ms, defaults->store.group_commit_wait_ms);
+  EXPECT_EQ(config->store.idempotency_hours, defaults->store.idempotency_hours);
+  EXPECT_EQ(config->fanout, defaults->fanout);
+  EXPECT_EQ(config->log, defaults->log);
+  const auto connection = [](const auto& provider) {
+    return std::tuple(provider.endpoint, provider.ca_file, provider.connections_max,
+                      provider.streams_max, provider.connect_max, provider.request_timeout,
+                      provider.queued_max, provider.stuck_after, provider.idle_after,
+                      provider.ping_max);
+  };
+  EXPECT_EQ(connection(*config->apps.at("video").apns),
+            connection(*defaults->apps.at("video").apns));
+  EXPECT_EQ(connection(*config->apps.at("video").fcm), connection(*defaults->apps.at("video").fcm));
+}
+
+TEST_F(ExampleConfigTest, NamesEveryKnownKeyInItsSection) {
+  std::vector<std::string> named;
+  std::string section;
+  std::istringstream lines(text());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('[')) section = line.substr(1, line.find(']') - 1);
+    if (line.starts_with("# ")) line.erase(0, 2);  // a key may be commented out
+    const std::size_t equals = line.find(" = ");
+    if (equals != line.npos) named.push_back(section + "." + line.substr(0, equals));
+  }
+  for (std::string key : known_keys()) {
+    if (const auto at = key.find("<app>"); at != key.npos) key.replace(at, 5, "video");
+    EXPECT_THAT(named, testing::Contains(key));
+  }
+}
+
+}  // namespace
+}  // namespace carillon::config
