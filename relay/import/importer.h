@@ -17,7 +17,7 @@ namespace carillon::import {
 inline constexpr std::size_t kLineBytesMax = 64 * 1024;
 inline constexpr std::size_t kBadLinesKept = 1'000;  // reported one by one; beyond, only counted
 // A batch of long lines ends here, so that memory does not follow the lines' length.
-inline constexpr std::size_t kBatchBytesMax = 8 * 1024 * 1024;
+inline constexpr std::size_t kBatchBytesMax = 16 * 1024 * 1024;
 
 struct BadLine {
   std::uint64_t number = 0;  // 1 is the first; empty lines have a number, too

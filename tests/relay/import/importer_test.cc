@@ -157,11 +157,11 @@ TEST_F(ImporterTest, LongLinesEndABatchBeforeItsMemoryGrows) {
   while (topics.size() < kLineBytesMax / 2) topics += fmt::format("\"{:0>100}\",", topics.size());
   topics.pop_back();
   std::string text;
-  for (int i = 0; i < 400; ++i) text += line(std::to_string(i), topics);
+  for (int i = 0; i < 800; ++i) text += line(std::to_string(i), topics);
   ASSERT_GT(text.size(), kBatchBytesMax);
-  EXPECT_EQ(import(text, 100'000).created, 400U);
+  EXPECT_EQ(import(text, 100'000).created, 800U);
   EXPECT_GT(store_.batches.size(), 1U);
-  EXPECT_EQ(store_.devices.at({"video", "399"}).topics.size(),
+  EXPECT_EQ(store_.devices.at({"video", "799"}).topics.size(),
             store_.devices.at({"video", "0"}).topics.size());
 }
 

@@ -1,0 +1,29 @@
+// `carillon import`: devices and subscriptions from NDJSON into the store.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "relay/cli/terminal.h"
+#include "relay/config/config.h"
+#include "storage/store.h"
+
+namespace carillon::cli {
+
+struct ImportOptions {
+  std::filesystem::path file = "-";  // "-": standard input
+  std::string app;                   // for lines without `app`; lines with another one are bad
+  // How long another process that holds the store is waited for, and how often it is tried.
+  std::chrono::milliseconds busy_wait_max{60'000};
+  std::chrono::milliseconds busy_pause{200};
+  std::function<void(std::chrono::milliseconds)> pause;  // empty: sleeps; any thread
+};
+
+// Every bad line goes to stderr with its number; the summary to stdout. kExitBadLines if there were
+// bad ones, kExitFailure if the file or the store failed.
+int run_import(Terminal& terminal, store::Store& store, const config::Config& config,
+               const ImportOptions& options);
+
+}  // namespace carillon::cli

@@ -1,0 +1,37 @@
+// `carillon publish`: one event over the HTTP API.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "relay/cli/api_client.h"
+#include "relay/cli/terminal.h"
+#include "relay/cli/watch_command.h"
+
+namespace carillon::cli {
+
+struct PublishOptions {
+  std::string app;
+  std::string topic;                     // one of the three
+  std::vector<std::string> subscribers;  //
+  std::vector<std::string> devices;      //
+  std::string title, body, image;        // empty: not given
+  std::vector<std::string> data;         // "name=value"
+  std::optional<std::chrono::seconds> ttl;
+  std::string priority;  // "urgent", "normal", "bulk"; empty: the relay's default
+  std::string collapse_key;
+  std::string idempotency_key;
+  bool watch = false;
+  WatchOptions watching;  // `event` is filled in
+};
+
+// The body of POST /v1/events. Pure. The error is a sentence about the options.
+tl::expected<std::string, std::string> event_body(const PublishOptions& options);
+
+// Prints the event's id alone on a line. kExitOk if it was accepted and, with `watch`, completed.
+int run_publish(Terminal& terminal, ApiClient& api, const PublishOptions& options);
+
+}  // namespace carillon::cli
