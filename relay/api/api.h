@@ -1,0 +1,58 @@
+// The desk behind the gate: routes requests, checks keys, and calls the resource they are about.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "relay/api/audience_resource.h"
+#include "relay/api/desk.h"
+#include "relay/api/events_resource.h"
+#include "relay/api/gate.h"
+#include "relay/api/health.h"
+#include "relay/api/http_counters.h"
+#include "relay/api/key_ring.h"
+#include "relay/api/metrics.h"
+#include "relay/api/publisher.h"
+#include "relay/api/watchers.h"
+
+namespace carillon::api {
+
+class Api : public Desk {
+ public:
+  struct Parts {
+    Publisher& publisher;  // these two outlive the API
+    store::Store& store;
+    std::vector<std::string> apps;
+    fanout::Clocks clocks;
+    std::uint64_t body_bytes_max = 256 * 1024;
+    Watchers::Limits watchers;
+    std::function<GateStats()> gate_stats;
+  };
+  explicit Api(Parts parts);
+
+  tl::expected<Admission, Reply> admit(const RequestHead& head) override;
+  Reply answer(const RequestHead& head, const Admission& admission, std::string_view body) override;
+  Reply answer(const RequestHead& head, const Admission& admission, BodySource& body) override;
+  void on_answered(const RequestHead& head, const Route* route, int status,
+                   std::chrono::nanoseconds took) override;
+
+  // Ends every progress stream.
+  void stop_watchers() { watchers_.stop(); }
+
+ private:
+  // Each is nothing if there is no objection.
+  std::optional<Reply> key_objection(const Route& route, const RequestHead& head);
+  std::optional<Reply> app_objection(const RouteMatch& match) const;
+
+  Parts parts_;
+  KeyRing keys_;
+  EventsResource events_;
+  AudienceResource audience_;
+  Readiness readiness_;
+  HttpCounters counters_;
+  Watchers watchers_;
+  Metrics metrics_;
+};
+
+}  // namespace carillon::api

@@ -1,0 +1,33 @@
+// /v1/apps/{app}/…: devices, topics and subscribers.
+#pragma once
+
+#include <string_view>
+
+#include "relay/api/desk.h"
+#include "relay/fanout/engine.h"
+#include "storage/store.h"
+
+namespace carillon::api {
+
+// Any thread. The app of the path is known and in form.
+class AudienceResource {
+ public:
+  AudienceResource(store::Store& store, const fanout::Clocks& clocks)
+      : store_(store), clocks_(clocks) {}
+
+  Reply put_device(const Admission& admission, std::string_view body);
+  Reply show_device(const Admission& admission);
+  Reply erase_device(const Admission& admission);
+  Reply subscribe(const Admission& admission);
+  Reply unsubscribe(const Admission& admission);
+  Reply show_topic(const Admission& admission);
+  Reply erase_subscriber(const Admission& admission);
+
+ private:
+  std::int64_t now_ms() const;
+
+  store::Store& store_;
+  const fanout::Clocks& clocks_;
+};
+
+}  // namespace carillon::api

@@ -1,0 +1,31 @@
+// The body of PUT /v1/apps/{app}/devices/{device}, from JSON to a value.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "relay/api/problem.h"
+#include "storage/store.h"
+
+namespace carillon::api {
+
+struct DeviceForm {
+  store::Platform platform = store::Platform::kApns;
+  std::string token;
+  std::string subscriber;  // empty: anonymous
+  std::string locale;
+  std::string timezone;
+  std::vector<std::string> topics;
+};
+
+struct DeviceFault {
+  Problem problem = Problem::kInvalidBody;  // or kInvalidJson
+  std::vector<FieldError> errors;
+};
+
+// Pure. The rules of each field are those of an import line.
+tl::expected<DeviceForm, DeviceFault> parse_device(std::string_view body);
+
+}  // namespace carillon::api

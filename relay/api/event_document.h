@@ -1,0 +1,33 @@
+// How an event looks from outside: GET /v1/events/{event}, its list, its progress.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/store.h"
+
+namespace carillon::api {
+
+// What is measured beside what is stored.
+struct Pace {
+  double per_second = 0;                    // settled devices; 0 if nothing moves
+  std::optional<std::int64_t> forecast_ms;  // when the last device will be settled, at this pace
+};
+
+std::string_view state_name(store::EventState state);
+std::string_view platform_name(store::Platform platform);
+std::string_view priority_name(std::uint8_t priority);
+
+// RFC 3339, UTC, milliseconds: "2026-01-02T03:04:05.678Z". From the year 1970 to 9999.
+std::string rfc3339(std::int64_t ms);
+
+store::Counters total_of(const store::EventRecord& event);
+bool is_over(store::EventState state);
+
+nlohmann::ordered_json event_links(std::string_view event_id);
+nlohmann::ordered_json event_document(const store::EventRecord& event, const Pace& pace);
+
+}  // namespace carillon::api

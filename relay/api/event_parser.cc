@@ -1,0 +1,319 @@
+#include "relay/api/event_parser.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <utility>
+
+#include "relay/api/strict_json.h"
+#include "relay/import/registration_form.h"
+
+namespace carillon::api {
+namespace {
+
+using Json = nlohmann::json;
+
+bool has_url_chars(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return c > 0x20 && c != 0x7f && c != '"' && c != '<' && c != '>' && c != '\\';
+  });
+}
+
+// RFC 3986, section 3.1: letters, digits, '+', '-', '.', beginning with a letter, then a colon.
+bool has_scheme(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) return false;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return is_letter(text.front()) && std::all_of(text.begin(), text.begin() + colon, [&](char c) {
+           return is_letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+         });
+}
+
+// Reads one event and collects what is wrong with it.
+class EventReader {
+ public:
+  fanout::Publication publication;
+  std::vector<FieldError> errors;
+
+  void read(const Json& root);
+
+ private:
+  using ReadField = void (EventReader::*)(const Json&);
+  struct Field {
+    std::string_view name;
+    ReadField read;
+  };
+  static const std::array<Field, 13> kFields;
+
+  void fail(std::string pointer, std::string detail) {
+    if (errors.size() < kFieldErrorsMax) errors.push_back({std::move(pointer), std::move(detail)});
+  }
+  bool is(const Json& value, Json::value_t type, const std::string& pointer,
+          std::string_view what) {
+    if (value.type() == type) return true;
+    fail(pointer, "must be " + std::string(what) + ", not " + std::string(json_type_name(value)));
+    return false;
+  }
+  // False if it is not a string, or one that a check found fault with.
+  bool text(const Json& value, const std::string& pointer, std::size_t bytes_max, std::string& out);
+  void url(const Json& value, const std::string& pointer, bool https_only, std::string& out);
+  void overrides(const Json& value, const std::string& pointer, std::string& out);
+  void names(const Json& value, const std::string& pointer, store::Audience::Kind kind);
+
+  void app(const Json& value);
+  void topic(const Json& value);
+  void condition(const Json& value);
+  void subscribers(const Json& value) {
+    names(value, "/subscribers", store::Audience::Kind::kSubscribers);
+  }
+  void devices(const Json& value) { names(value, "/devices", store::Audience::Kind::kDevices); }
+  void notification(const Json& value);
+  void notification_member(const std::string& name, const Json& value);
+  void badge(const Json& value);
+  void data(const Json& value);
+  void ttl(const Json& value);
+  void priority(const Json& value);
+  void collapse_key(const Json& value);
+  void apns(const Json& value) { overrides(value, "/apns", publication.notification.apns_json); }
+  void fcm(const Json& value) { overrides(value, "/fcm", publication.notification.fcm_json); }
+  void webpush(const Json& value) {
+    overrides(value, "/webpush", publication.notification.webpush_json);
+  }
+  void check_whole(const Json& root);
+};
+
+const std::array<EventReader::Field, 13> EventReader::kFields = {{
+    {"app", &EventReader::app},
+    {"topic", &EventReader::topic},
+    {"condition", &EventReader::condition},
+    {"subscribers", &EventReader::subscribers},
+    {"devices", &EventReader::devices},
+    {"notification", &EventReader::notification},
+    {"data", &EventReader::data},
+    {"ttl", &EventReader::ttl},
+    {"priority", &EventReader::priority},
+    {"collapse_key", &EventReader::collapse_key},
+    {"apns", &EventReader::apns},
+    {"fcm", &EventReader::fcm},
+    {"webpush", &EventReader::webpush},
+}};
+
+bool EventReader::text(const Json& value, const std::string& pointer, std::size_t bytes_max,
+                       std::string& out) {
+  if (!is(value, Json::value_t::string, pointer, "a string")) return false;
+  const auto& string = value.get_ref<const std::string&>();
+  if (string.empty() || string.size() > bytes_max) {
+    fail(pointer, "must have 1 to " + std::to_string(bytes_max) + " bytes, not " +
+                      std::to_string(string.size()));
+    return false;
+  }
+  if (string.find('\0') != std::string::npos) {
+    fail(pointer, "must not have the character U+0000");
+    return false;
+  }
+  out = string;
+  return true;
+}
+
+void EventReader::url(const Json& value, const std::string& pointer, bool https_only,
+                      std::string& out) {
+  std::string candidate;
+  if (!text(value, pointer, kUrlBytesMax, candidate)) return;
+  constexpr std::string_view kHttps = "https://";
+  const bool https = candidate.starts_with(kHttps) && candidate.size() > kHttps.size() &&
+                     candidate[kHttps.size()] != '/';
+  if (!has_url_chars(candidate) || (https_only ? !https : !has_scheme(candidate))) {
+    fail(pointer, https_only ? "must be an https URL" : "must be a URL with its scheme");
+    return;
+  }
+  out = std::move(candidate);
+}
+
+void EventReader::overrides(const Json& value, const std::string& pointer, std::string& out) {
+  if (is(value, Json::value_t::object, pointer, "an object") && !value.empty()) out = value.dump();
+}
+
+void EventReader::names(const Json& value, const std::string& pointer, store::Audience::Kind kind) {
+  if (!is(value, Json::value_t::array, pointer, "an array of strings")) return;
+  if (value.empty() || value.size() > store::kNamedAudienceMax) {
+    fail(pointer, "must have 1 to " + std::to_string(store::kNamedAudienceMax) + " names, not " +
+                      std::to_string(value.size()));
+    return;
+  }
+  publication.audience.kind = kind;
+  publication.audience.names.clear();
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const std::string at = pointer + "/" + std::to_string(i);
+    if (!is(value[i], Json::value_t::string, at, "a string")) continue;
+    const auto& name = value[i].get_ref<const std::string&>();
+    if (const std::string_view fault = import::name_fault(name); !fault.empty()) {
+      fail(at, std::string(fault));
+    }
+    publication.audience.names.push_back(name);
+  }
+}
+
+void EventReader::app(const Json& value) {
+  if (!is(value, Json::value_t::string, "/app", "a string")) return;
+  publication.app = value.get<std::string>();
+  if (const std::string_view fault = import::app_fault(publication.app); !fault.empty()) {
+    fail("/app", std::string(fault));
+  }
+}
+
+void EventReader::topic(const Json& value) {
+  if (!is(value, Json::value_t::string, "/topic", "a string")) return;
+  publication.audience.kind = store::Audience::Kind::kTopic;
+  publication.audience.topic = value.get<std::string>();
+  if (const std::string_view fault = import::topic_fault(publication.audience.topic);
+      !fault.empty()) {
+    fail("/topic", std::string(fault));
+  }
+}
+
+void EventReader::condition(const Json&) {
+  fail("/condition",
+       "is not resolved by this version: publish to one topic, or name subscribers or devices");
+}
+
+void EventReader::notification(const Json& value) {
+  if (!is(value, Json::value_t::object, "/notification", "an object")) return;
+  for (const auto& [name, member] : value.items()) notification_member(name, member);
+}
+
+void EventReader::notification_member(const std::string& name, const Json& value) {
+  push::Notification& to = publication.notification;
+  const std::string at = "/notification/" + pointer_token(name);
+  const std::array<std::pair<std::string_view, std::string*>, 5> texts = {
+      {{"title", &to.title},
+       {"body", &to.body},
+       {"sound", &to.sound},
+       {"category", &to.category},
+       {"thread_id", &to.thread_id}}};
+  for (const auto& [known, target] : texts) {
+    if (name == known) {
+      text(value, at, kTextBytesMax, *target);
+      return;
+    }
+  }
+  if (name == "image") {
+    url(value, at, /*https_only=*/true, to.image);
+  } else if (name == "click_url") {
+    url(value, at, /*https_only=*/false, to.click_url);
+  } else if (name == "badge") {
+    badge(value);
+  } else {
+    fail(at, "is not a field of a notification");
+  }
+}
+
+void EventReader::badge(const Json& value) {
+  // What Android and iOS count in is a signed 32-bit number.
+  constexpr std::uint64_t kBadgeMax = 2'147'483'647;
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kBadgeMax) {
+    fail("/notification/badge", "must be an integer from 0 to " + std::to_string(kBadgeMax));
+    return;
+  }
+  publication.notification.badge = value.get<std::uint32_t>();
+}
+
+void EventReader::data(const Json& value) {
+  if (!is(value, Json::value_t::object, "/data", "an object of strings")) return;
+  if (value.size() > kDataPairsMax) {
+    fail("/data", "must have at most " + std::to_string(kDataPairsMax) + " pairs");
+    return;
+  }
+  for (const auto& [name, member] : value.items()) {
+    const std::string at = "/data/" + pointer_token(name);
+    if (const std::string_view fault = import::name_fault(name); !fault.empty()) {
+      fail(at, "its name " + std::string(fault));
+    }
+    if (!is(member, Json::value_t::string, at, "a string")) continue;
+    const auto& string = member.get_ref<const std::string&>();
+    if (string.size() > kTextBytesMax) {
+      fail(at, "must have at most " + std::to_string(kTextBytesMax) + " bytes");
+    }
+    publication.notification.data.emplace(name, string);
+  }
+}
+
+void EventReader::ttl(const Json& value) {
+  const auto max = static_cast<std::uint64_t>(kTtlMax.count());
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max) {
+    fail("/ttl", "must be an integer of seconds from 0 to " + std::to_string(max));
+    return;
+  }
+  publication.ttl = std::chrono::seconds(value.get<std::int64_t>());
+}
+
+void EventReader::priority(const Json& value) {
+  if (value == "urgent") {
+    publication.notification.priority = push::Priority::kUrgent;
+  } else if (value == "normal") {
+    publication.notification.priority = push::Priority::kNormal;
+  } else if (value == "bulk") {
+    publication.notification.priority = push::Priority::kBulk;
+  } else {
+    fail("/priority", R"(must be "urgent", "normal" or "bulk")");
+  }
+}
+
+void EventReader::collapse_key(const Json& value) {
+  text(value, "/collapse_key", kCollapseKeyBytesMax, publication.notification.collapse_key);
+}
+
+void EventReader::check_whole(const Json& root) {
+  if (!root.contains("app")) fail("/app", "is missing");
+  const std::array<const char*, 4> audiences = {"topic", "condition", "subscribers", "devices"};
+  const auto count = std::count_if(audiences.begin(), audiences.end(),
+                                   [&](const char* name) { return root.contains(name); });
+  if (count != 1) {
+    fail("", count == 0 ? "needs an audience: a topic, subscribers or devices"
+                        : "must have one audience only: a topic, subscribers or devices");
+  }
+  const push::Notification& to = publication.notification;
+  const bool says_something = !to.title.empty() || !to.body.empty() || !to.image.empty() ||
+                              !to.sound.empty() || to.badge.has_value() || !to.data.empty() ||
+                              !to.apns_json.empty() || !to.fcm_json.empty() ||
+                              !to.webpush_json.empty();
+  if (errors.empty() && !says_something) {
+    fail("", "has nothing to send: it needs a notification, data, or a platform's own words");
+  }
+}
+
+void EventReader::read(const Json& root) {
+  publication.ttl = kTtlDefault;
+  for (const auto& [name, value] : root.items()) {
+    const auto field = std::find_if(kFields.begin(), kFields.end(),
+                                    [&](const Field& known) { return known.name == name; });
+    if (field == kFields.end()) {
+      fail("/" + pointer_token(name), "is not a field of an event");
+    } else {
+      (this->*field->read)(value);
+    }
+  }
+  check_whole(root);
+}
+
+}  // namespace
+
+tl::expected<fanout::Publication, EventFault> parse_event(std::string_view body) {
+  auto json = parse_strict_json(body);
+  if (!json) {
+    return tl::unexpected(
+        EventFault{json.error().well_formed ? Problem::kInvalidBody : Problem::kInvalidJson,
+                   {std::move(json.error().error)}});
+  }
+  if (!json->is_object()) {
+    return tl::unexpected(
+        EventFault{Problem::kInvalidBody,
+                   {{"", "must be an object, not " + std::string(json_type_name(*json))}}});
+  }
+  EventReader reader;
+  reader.read(*json);
+  if (!reader.errors.empty())
+    return tl::unexpected(EventFault{Problem::kInvalidBody, std::move(reader.errors)});
+  return std::move(reader.publication);
+}
+
+}  // namespace carillon::api

@@ -1,0 +1,84 @@
+#include "relay/api/problem.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace carillon::api {
+namespace {
+
+using enum Problem;
+
+constexpr auto kRows = std::to_array<ProblemRow>({
+    {kMalformedRequest, "malformed-request", 400, 0, "The request is not well-formed HTTP/1.1"},
+    {kInvalidJson, "invalid-json", 400, 0, "The body is not JSON"},
+    {kInvalidBody, "invalid-body", 400, 0, "The body has fields that cannot be taken"},
+    {kInvalidParameter, "invalid-parameter", 400, 0, "A parameter or header cannot be taken"},
+    {kUnauthenticated, "unauthenticated", 401, 0, "A valid API key is needed"},
+    {kForbidden, "forbidden", 403, 0, "The API key does not have the scope that this needs"},
+    {kUnknownRoute, "unknown-route", 404, 0, "There is nothing at this path"},
+    {kUnknownApp, "unknown-app", 404, 0, "The relay's configuration has no such app"},
+    {kUnknownEvent, "unknown-event", 404, 0, "There is no such event"},
+    {kUnknownDevice, "unknown-device", 404, 0, "There is no such device"},
+    {kUnknownTopic, "unknown-topic", 404, 0, "There is no such topic"},
+    {kUnknownSubscriber, "unknown-subscriber", 404, 0, "There is no such subscriber"},
+    {kMethodNotAllowed, "method-not-allowed", 405, 0, "This path does not take this method"},
+    {kRequestTimeout, "request-timeout", 408, 0, "The request took too long to arrive"},
+    {kLengthRequired, "length-required", 411, 0, "A body is needed, with its length"},
+    {kBodyTooLarge, "body-too-large", 413, 0, "The body is over the limit"},
+    {kTargetTooLong, "target-too-long", 414, 0, "The request's target is over the limit"},
+    {kUnsupportedMediaType, "unsupported-media-type", 415, 0, "This path takes another media type"},
+    {kExpectationFailed, "expectation-failed", 417, 0, "Only 100-continue can be expected"},
+    {kEventRefused, "event-refused", 422, 0, "No provider can take the event as it is"},
+    {kPayloadTooLarge, "payload-too-large", 422, 0, "The notification is too large for a provider"},
+    {kIdempotencyMismatch, "idempotency-mismatch", 422, 0,
+     "The Idempotency-Key was used with another body"},
+    {kRefusedByStore, "refused-by-store", 422, 0, "The store's limits do not allow this"},
+    {kHeadTooLarge, "head-too-large", 431, 0, "The request's head is over the limit"},
+    {kInternal, "internal", 500, 0, "The relay made a mistake"},
+    {kUnsupportedTransferCoding, "unsupported-transfer-coding", 501, 0,
+     "Only the transfer coding \"chunked\" is understood"},
+    {kOverloaded, "overloaded", 503, 1, "The relay has no room for this right now"},
+    {kDraining, "draining", 503, 5, "The relay is shutting down"},
+    {kStoreUnavailable, "store-unavailable", 503, 2, "The store cannot be used right now"},
+    {kUnsupportedVersion, "unsupported-version", 505, 0, "Only HTTP/1.1 and HTTP/1.0 are spoken"},
+    {kStoreFull, "store-full", 507, 0, "The store has no space left"},
+});
+
+constexpr bool rows_are_in_order() {
+  for (std::size_t i = 0; i < kRows.size(); ++i) {
+    if (static_cast<std::size_t>(kRows[i].problem) != i) return false;
+  }
+  return kRows.size() == static_cast<std::size_t>(kStoreFull) + 1;
+}
+static_assert(rows_are_in_order());
+
+}  // namespace
+
+const ProblemRow& row_of(Problem problem) {
+  return kRows[static_cast<std::size_t>(problem)];
+}
+
+std::span<const ProblemRow> problem_rows() {
+  return kRows;
+}
+
+Reply problem_reply(Problem problem, std::string_view detail,
+                    const std::vector<FieldError>& errors) {
+  const ProblemRow& row = row_of(problem);
+  nlohmann::ordered_json document{{"type", std::string(kProblemTypePrefix) + std::string(row.slug)},
+                                  {"title", row.title},
+                                  {"status", row.status}};
+  if (!detail.empty()) document["detail"] = detail;
+  for (const FieldError& error : errors) {
+    document["errors"].push_back({{"pointer", error.pointer}, {"detail", error.detail}});
+  }
+  Reply reply{.status = row.status, .content_type = "application/problem+json"};
+  // What a client sent may be quoted in here, and need not be UTF-8.
+  reply.body = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (row.retry_after_s > 0)
+    reply.headers.emplace_back("Retry-After", std::to_string(row.retry_after_s));
+  return reply;
+}
+
+}  // namespace carillon::api

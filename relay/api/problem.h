@@ -1,0 +1,76 @@
+// Every error that the HTTP API answers with: one row each, told as RFC 9457 problem documents.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/api/reply.h"
+
+namespace carillon::api {
+
+enum class Problem : std::uint8_t {
+  kMalformedRequest,
+  kInvalidJson,
+  kInvalidBody,
+  kInvalidParameter,
+  kUnauthenticated,
+  kForbidden,
+  kUnknownRoute,
+  kUnknownApp,
+  kUnknownEvent,
+  kUnknownDevice,
+  kUnknownTopic,
+  kUnknownSubscriber,
+  kMethodNotAllowed,
+  kRequestTimeout,
+  kLengthRequired,
+  kBodyTooLarge,
+  kTargetTooLong,
+  kUnsupportedMediaType,
+  kExpectationFailed,
+  kEventRefused,
+  kPayloadTooLarge,
+  kIdempotencyMismatch,
+  kRefusedByStore,
+  kHeadTooLarge,
+  kInternal,
+  kUnsupportedTransferCoding,
+  kOverloaded,
+  kDraining,
+  kStoreUnavailable,
+  kUnsupportedVersion,
+  kStoreFull,
+};
+
+struct ProblemRow {
+  Problem problem;
+  std::string_view slug;  // the stable part of `type`
+  int status;
+  std::uint32_t retry_after_s;  // 0: no Retry-After
+  std::string_view title;
+};
+
+inline constexpr std::string_view kProblemTypePrefix = "urn:carillon:problem:";
+
+const ProblemRow& row_of(Problem problem);
+std::span<const ProblemRow> problem_rows();  // in the order of the enum
+
+// What is wrong with one field of a request.
+struct FieldError {
+  std::string pointer;  // RFC 6901 into the body; empty: the whole of it
+  std::string detail;   // a sentence's end about the field: "must be a string"
+  friend bool operator==(const FieldError&, const FieldError&) = default;
+};
+
+// Told at once; a hostile body has more.
+inline constexpr std::size_t kFieldErrorsMax = 32;
+
+// `detail` and `errors` reach the client: never a secret, a path or a store's own message.
+Reply problem_reply(Problem problem, std::string_view detail,
+                    const std::vector<FieldError>& errors = {});
+
+}  // namespace carillon::api

@@ -1,0 +1,34 @@
+// What the API asks of the fan-out engine.
+#pragma once
+
+#include <tl/expected.hpp>
+
+#include "relay/fanout/engine.h"
+#include "relay/fanout/publication.h"
+#include "storage/store.h"
+
+namespace carillon::api {
+
+// The engine's two calls that the API makes; any thread. See fanout::Engine for what they promise.
+class Publisher {
+ public:
+  virtual ~Publisher() = default;
+  virtual tl::expected<store::AcceptedEvent, fanout::Refusal> publish(
+      const fanout::Publication& publication) = 0;
+  virtual fanout::EngineStats stats() const = 0;
+};
+
+class EnginePublisher : public Publisher {
+ public:
+  explicit EnginePublisher(fanout::Engine& engine) : engine_(engine) {}
+  tl::expected<store::AcceptedEvent, fanout::Refusal> publish(
+      const fanout::Publication& publication) override {
+    return engine_.publish(publication);
+  }
+  fanout::EngineStats stats() const override { return engine_.stats(); }
+
+ private:
+  fanout::Engine& engine_;
+};
+
+}  // namespace carillon::api
