@@ -1,0 +1,111 @@
+"""The platforms and the phones: a device-sim process, told and asked over its control port."""
+
+import json
+import socket
+import subprocess
+import urllib.request
+
+from program import Program
+
+BUNDLE_ID = "com.example.video"
+PROJECT = "carillon-sim"
+MIX = "apns:55,fcm:45"
+
+
+def free_port():
+    """A port that was free a moment ago.
+
+    For what must be known before the process that listens there starts: the address of the token
+    service is part of the service account, and a relay has to come back where it was.
+    """
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Simulator:
+    def __init__(self, program_file, directory, credentials, devices, seed, fcm_port):
+        self._program_file = program_file
+        self.seed = seed
+        self.fcm_port = fcm_port
+        config = directory / "device-sim.toml"
+        config.write_text(f"""
+[tls]
+certificate = "{credentials}/server.pem"
+key = "{credentials}/server-key.pem"
+
+[apns]
+listen = "127.0.0.1:0"
+topics = ["{BUNDLE_ID}"]
+
+[[apns.keys]]
+key_id = "SIMKEY0001"
+team_id = "SIMTEAM001"
+public_key = "{credentials}/apns-public.pem"
+
+[fcm]
+listen = "127.0.0.1:{fcm_port}"
+project = "{PROJECT}"
+client_email = "relay@carillon-sim.iam.gserviceaccount.com"
+public_key = "{credentials}/fcm-public.pem"
+token_uri = "https://localhost:{fcm_port}/token"
+
+[control]
+listen = "127.0.0.1:0"
+
+[population]
+devices = {devices}
+seed = {seed}
+mix = "{MIX}"
+""")
+        self._program = Program("device-sim", [program_file, "serve", "--config", config])
+        try:
+            self.apns_port = self._port("apns")
+            self._port("fcm")
+            self.control_port = self._port("control")
+            self._program.wait_for_line(r"^ready")
+        except BaseException:
+            self._program.stop()
+            raise
+
+    def _port(self, listener):
+        return int(self._program.wait_for_line(rf"^{listener} listening on \S*:(\d+)").group(1))
+
+    def stop(self):
+        self._program.stop()
+
+    def write_devices(self, path, count, topics=("channel-42",)):
+        """Devices 1 to `count` as import lines."""
+        command = [self._program_file, "devices", "--count", str(count), "--seed", str(self.seed),
+                   "--mix", MIX, "--app", "video"]
+        for topic in topics:
+            command += ["--topic", topic]
+        with open(path, "wb") as lines:
+            subprocess.run([str(part) for part in command], stdout=lines, check=True)
+
+    def _ask(self, method, path, body=None):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.control_port}{path}", method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"} if body is not None else {})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            content = response.read()
+        return json.loads(content) if content else None
+
+    def event(self, event):
+        """received, unique_devices, duplicates, shown_twice, by_platform; zeros if never seen."""
+        try:
+            return self._ask("GET", f"/sim/events/{event}")
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return {"received": 0, "unique_devices": 0, "duplicates": 0, "shown_twice": 0}
+
+    def stats(self):
+        return self._ask("GET", "/sim/stats")
+
+    def set_faults(self, **faults):
+        self._ask("PUT", "/sim/faults", faults)
+
+    def clear_faults(self):
+        self._ask("DELETE", "/sim/faults")
