@@ -30,7 +30,7 @@ describe('@parse/node-apn', () => {
 
   function provider(key = fs.readFileSync(credential('apns.p8'))) {
     const made = new apn.Provider({
-      address: 'localhost',
+      address: '127.0.0.1',
       port: simulator.ports.apns,
       ca: [fs.readFileSync(credential('ca.pem'))],
       rejectUnauthorized: true,

@@ -42,7 +42,7 @@ class HouseTest(unittest.TestCase):
         self.credentials = self.directory / "credentials"
         fcm_port = free_port()
         subprocess.run([ROOT / "deploy/credentials", self.credentials,
-                        "--token-uri", f"https://localhost:{fcm_port}/token"],
+                        "--token-uri", f"https://127.0.0.1:{fcm_port}/token"],
                        check=True, stdout=subprocess.DEVNULL)
         self.simulator = Simulator(BINARIES / "device-sim", self.directory, self.credentials,
                                    devices, self.seed, fcm_port)

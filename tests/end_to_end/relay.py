@@ -51,7 +51,7 @@ path = "{self.store}"
 {limits_text}
 
 [apps.video.apns]
-endpoint = "https://localhost:{simulator.apns_port}"
+endpoint = "https://127.0.0.1:{simulator.apns_port}"
 ca_file = "{credentials}/ca.pem"
 key_file = "{credentials}/apns.p8"
 key_id = "SIMKEY0001"
@@ -59,7 +59,7 @@ team_id = "SIMTEAM001"
 bundle_id = "{BUNDLE_ID}"
 
 [apps.video.fcm]
-endpoint = "https://localhost:{simulator.fcm_port}"
+endpoint = "https://127.0.0.1:{simulator.fcm_port}"
 ca_file = "{credentials}/ca.pem"
 service_account_file = "{credentials}/service-account.json"
 """)

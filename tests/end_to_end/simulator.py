@@ -48,7 +48,7 @@ listen = "127.0.0.1:{fcm_port}"
 project = "{PROJECT}"
 client_email = "relay@carillon-sim.iam.gserviceaccount.com"
 public_key = "{credentials}/fcm-public.pem"
-token_uri = "https://localhost:{fcm_port}/token"
+token_uri = "https://127.0.0.1:{fcm_port}/token"
 
 [control]
 listen = "127.0.0.1:0"
