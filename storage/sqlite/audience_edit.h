@@ -1,0 +1,177 @@
+// Changing the audience, inside the writer's transaction.
+//
+// A request's changes are gathered first and written by `flush` in the order of their keys, so that
+// a batch of a hundred thousand lines touches each chunk once. Until then lookups see what was
+// gathered over what is stored. `forget` drops everything that is held in memory.
+//
+// Law: whatever is derived (memberships in `mem`, the counts of a topic, the counts of the store)
+// is the difference between a subscriber's row before the request and after it, taken in one place,
+// `flush`. Names, tokens and devices are edited where they change.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/sqlite/audience_tables.h"
+#include "storage/sqlite/hash_multimap.h"
+#include "storage/sqlite/member_chunk.h"
+
+namespace carillon::store::sqlite {
+
+// Nothing, or what is wrong with a name: "the device's name is empty".
+std::optional<Error> check_name(std::string_view what, std::string_view name);
+
+class AudienceEdit {
+ public:
+  explicit AudienceEdit(Database& database);
+
+  // At the start of every transaction: another process may have written since the last one.
+  void begin();
+  // At its end: the one row of counters, if it changed.
+  void finish();
+  // One request ends well: what it changed is written.
+  void flush();
+  // A request failed and was undone in the file: undone here, too.
+  void forget_request();
+  // The same for the whole transaction.
+  void forget();
+
+  std::vector<Result<Registered>> put_devices(std::span<const DeviceRegistration> devices,
+                                              std::int64_t now_ms);
+  ErasedCounts erase_device(std::string_view app, std::string_view device);
+  ErasedCounts erase_subscriber(std::string_view app, std::string_view subscriber);
+  bool subscribe(std::string_view app, std::string_view topic, std::string_view subscriber);
+  bool unsubscribe(std::string_view app, std::string_view topic, std::string_view subscriber);
+  // Whether the device went.
+  bool remove_dead(DevicePosition position, Platform platform, std::string_view token,
+                   std::int64_t dead_since_ms);
+
+  // The audience is frozen as it is now; the number that tells it from what comes later.
+  std::uint64_t freeze();
+  // An audience frozen in this transaction runs until it is finished.
+  void runs(std::uint64_t frozen) { oldest_running_ = std::min(oldest_running_, frozen); }
+  std::uint32_t app_id(std::string_view name);
+  AudienceTables& tables() { return tables_; }
+  void probe();
+  bool erased() const { return erased_; }  // since the last call of taken
+  void erased_taken() { erased_ = false; }
+
+ private:
+  static constexpr std::uint64_t kNoneRunning = std::numeric_limits<std::uint64_t>::max();
+
+  struct Meta {
+    std::uint64_t clock = 0, next_subscriber = 0, devices = 0, subscribers = 0, topics = 0,
+                  probe = 0;
+    friend bool operator==(const Meta&, const Meta&) = default;
+  };
+  // A subscriber that this request has looked at.
+  struct Slot {
+    std::uint32_t id = 0;
+    bool stored = false;  // has a row
+    bool gone = false;    // is to have none
+    bool changed = false;
+    Subscriber now;
+    // As it is stored; kept from the first change on.
+    PlatformCounts platforms_before{};
+    std::vector<std::uint32_t> topics_before;
+  };
+  struct Place {
+    Slot* slot = nullptr;
+    std::size_t index = 0;
+  };
+  struct TopicRow {
+    std::uint32_t id = 0;
+    std::uint64_t subscribers = 0;
+    PlatformCounts devices{};
+    bool changed = false;
+  };
+  struct DeviceEdit {
+    std::optional<StoredDevice> device;  // none: erased
+    std::string packed;
+    TokenCode code = TokenCode::kRaw;
+  };
+
+  // Lookups over what is gathered and stored.
+  void look_up(std::span<const DeviceRegistration> devices);
+  template <class Match>
+  bool any_hint(std::uint64_t key, Match match);
+  Slot* slot(std::uint32_t id);
+  Slot* find_subscriber(std::uint32_t app, std::string_view name);
+  std::optional<Place> find_device(std::uint32_t app, std::string_view name);
+  std::optional<Place> find_token(std::uint32_t app, Platform platform, std::string_view token);
+  StoredDevice device_at(DevicePosition position);
+  TopicRow& topic_row(std::uint32_t id);
+  std::optional<std::uint32_t> find_topic(std::uint32_t app, std::string_view name);
+  std::uint32_t topic_id(std::uint32_t app, std::string_view name);
+  std::optional<std::uint32_t> dict_id(std::string_view text);  // none: the dictionary is full
+
+  // Changes.
+  Result<Registered> put_device(const DeviceRegistration& line, std::int64_t now_ms);
+  std::optional<Error> refuse(const Slot* target, const Slot* device_slot, const Slot* holder_slot,
+                              std::uint32_t app, const DeviceRegistration& line);
+  bool update_in_place(Place place, const DeviceRegistration& line, std::uint16_t locale,
+                       std::uint32_t timezone, std::int64_t now_ms);
+  bool add_topics(Slot& slot, std::uint32_t app, std::span<const std::string_view> topics);
+  std::optional<std::uint8_t> free_ordinal(const Subscriber& subscriber) const;
+  Slot& new_subscriber(std::uint32_t app, std::string_view name);
+  Subscriber& change(Slot& slot);
+  void attach(Slot& slot, const DeviceRegistration& line, std::uint16_t locale,
+              std::uint32_t timezone, std::int64_t now_ms);
+  void detach(Slot& slot, std::size_t index);
+  void drop_if_empty(Slot& slot);
+  void edit_device(DevicePosition position, std::optional<StoredDevice> device);
+  void edit_name(std::uint64_t key, std::uint32_t subscriber, bool erase);
+  std::uint64_t since() const { return oldest_running_ == kNoneRunning ? 0 : meta_.clock; }
+
+  ErasedCounts erase(Slot& slot);
+  void flush_slots();
+  void count_difference(const Slot& slot);
+  void flush_devices();
+  void flush_names();
+  void flush_members();
+  void flush_topics();
+  void load_meta();
+
+  Database& database_;
+  AudienceTables tables_;
+  OrderedChunks<HotFormat> hot_;
+  OrderedChunks<MemberFormat> members_;
+  OrderedChunks<HashFormat> names_;
+  Statement data_version_, meta_row_, write_meta_, oldest_, insert_app_, insert_topic_,
+      topic_by_id_, update_topic_, find_text_, insert_text_, put_subscriber_, erase_subscriber_;
+
+  // The transaction's.
+  std::int64_t seen_version_ = -1;
+  Meta meta_, stored_meta_, request_meta_;
+  std::uint64_t oldest_running_ = kNoneRunning;
+  bool erased_ = false;
+
+  // Caches of rows, good while nobody else writes.
+  std::unordered_map<std::string, std::uint32_t> apps_, texts_, topics_;
+  std::unordered_map<std::uint32_t, TopicRow> topic_rows_;
+
+  // The request's.
+  std::deque<Slot> slots_;
+  std::unordered_map<std::uint32_t, Slot*> slot_by_id_;
+  HashMultimap hints_;           // stored ones of the batch in hand, then those gathered
+  bool hints_complete_ = false;  // every key that the batch may ask for was looked up
+  std::unordered_map<DevicePosition, DeviceEdit> device_edits_;
+  struct NameEdit {
+    std::uint64_t key = 0;
+    std::uint32_t subscriber = 0;
+    std::int32_t change = 0;  // +1 or -1
+  };
+  std::vector<NameEdit> name_edits_;
+  std::vector<OrderedChunks<MemberFormat>::Edit> member_edits_;
+  std::vector<std::uint32_t> changed_topics_;
+  std::string topic_key_, encoded_;
+};
+
+}  // namespace carillon::store::sqlite

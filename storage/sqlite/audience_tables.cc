@@ -1,0 +1,233 @@
+#include "storage/sqlite/audience_tables.h"
+
+#include <algorithm>
+
+namespace carillon::store::sqlite {
+namespace {
+
+PlatformCounts counts_from(const Cursor& row, int column) {
+  return {row.natural(column), row.natural(column + 1), row.natural(column + 2)};
+}
+
+}  // namespace
+
+bool HotCursor::to(DevicePosition position, HotDevice& device) {
+  if (waiting_) {
+    if (current_.key >= position) {
+      device = current_;
+      return true;
+    }
+    reader_.pass_token(current_);
+    waiting_ = false;
+  }
+  const auto open = [&] { reader_ = HotReader(chunks_.fence(), chunks_.bytes()); };
+  if (!started_ ||
+      (chunks_.at_chunk() && position > chunks_.fence() + chunk_span_ * kChunksPerSeek)) {
+    started_ = true;
+    if (!chunks_.seek(position)) return false;
+    open();
+  }
+  while (chunks_.at_chunk()) {
+    while (reader_.head(current_)) {
+      if (current_.key >= position) {
+        device = current_;
+        waiting_ = true;
+        return true;
+      }
+      reader_.pass_token(current_);
+    }
+    const std::uint64_t fence = chunks_.fence();
+    if (!chunks_.next()) return false;
+    chunk_span_ = chunks_.fence() - fence;
+    open();
+  }
+  return false;
+}
+
+AudienceTables::AudienceTables(Database& database)
+    : app_(database, "SELECT id FROM app WHERE name = ?"),
+      app_name_(database, "SELECT name FROM app WHERE id = ?"),
+      topic_(database,
+             "SELECT id, subscribers, apns, fcm, webpush FROM topic WHERE app = ? AND name = ?"),
+      topic_name_(database, "SELECT name FROM topic WHERE id = ?"),
+      text_(database, "SELECT text FROM dict WHERE id = ?"),
+      subscriber_(database, "SELECT d FROM sub WHERE k = ?"),
+      hash_key_row_(database, "SELECT hash_key FROM meta"),
+      names_(database, "hx"),
+      members_(database, "mem"),
+      hot_(database) {
+  load_hash_key();
+}
+
+void AudienceTables::load_hash_key() {
+  Cursor row = hash_key_row_.rows();
+  if (!row.next() || row.bytes(0).size() != 16) fail_corrupt("its hash key");
+  ByteReader in(row.bytes(0), "its hash key");
+  for (std::uint64_t& word : hash_key_) {
+    word = in.fixed32();
+    word |= static_cast<std::uint64_t>(in.fixed32()) << 32;
+  }
+}
+
+void AudienceTables::close_cursors() {
+  names_.close();
+  members_.close();
+  hot_.restart();
+}
+
+std::optional<std::uint32_t> AudienceTables::app(std::string_view name) {
+  Cursor row = app_.rows(name);
+  if (!row.next()) return std::nullopt;
+  return static_cast<std::uint32_t>(row.integer(0));
+}
+
+std::string AudienceTables::app_name(std::uint32_t app) {
+  Cursor row = app_name_.rows(app);
+  if (!row.next()) fail_corrupt("the list of apps");
+  return row.text(0);
+}
+
+std::optional<AudienceTables::Topic> AudienceTables::topic(std::uint32_t app,
+                                                           std::string_view name) {
+  Cursor row = topic_.rows(app, name);
+  if (!row.next()) return std::nullopt;
+  return Topic{.id = static_cast<std::uint32_t>(row.integer(0)),
+               .subscribers = row.natural(1),
+               .devices = counts_from(row, 2)};
+}
+
+std::string AudienceTables::topic_name(std::uint32_t topic) {
+  Cursor row = topic_name_.rows(topic);
+  if (!row.next()) fail_corrupt("the list of topics");
+  return row.text(0);
+}
+
+std::string AudienceTables::text(std::uint32_t id) {
+  if (id == 0) return {};
+  Cursor row = text_.rows(id);
+  if (!row.next()) fail_corrupt("the dictionary");
+  return row.text(0);
+}
+
+std::uint64_t AudienceTables::hash(NameKind kind, std::uint32_t app, std::uint8_t platform,
+                                   std::string_view text) const {
+  hashed_.clear();
+  append_fixed32(hashed_, app);
+  hashed_.push_back(static_cast<char>(kind));
+  hashed_.push_back(static_cast<char>(platform));
+  hashed_.append(text);
+  return static_cast<std::uint64_t>(kind) << 32 |
+         static_cast<std::uint32_t>(siphash24(hash_key_, hashed_));
+}
+
+std::uint64_t AudienceTables::subscriber_key(std::uint32_t app, std::string_view name) const {
+  return hash(NameKind::kSubscriber, app, 0, name);
+}
+std::uint64_t AudienceTables::device_key(std::uint32_t app, std::string_view name) const {
+  return hash(NameKind::kDevice, app, 0, name);
+}
+std::uint64_t AudienceTables::token_key(std::uint32_t app, Platform platform,
+                                        std::string_view token) const {
+  return hash(NameKind::kToken, app, static_cast<std::uint8_t>(platform), token);
+}
+
+void AudienceTables::find_hints(const std::vector<std::uint64_t>& keys,
+                                std::vector<std::pair<std::uint64_t, std::uint32_t>>& out) {
+  constexpr std::uint64_t kChunksPerSeek = 8;
+  std::uint64_t reached = 0, span = 0;  // the last entry read; how far the latest chunk reached
+  bool open = false;
+  std::vector<std::uint64_t>::const_iterator key = keys.begin();
+  while (key != keys.end()) {
+    std::optional<std::uint64_t> sought;
+    if (!open || *key > reached + span * kChunksPerSeek) {
+      sought = *key;
+      if (!names_.seek(*key)) break;
+      open = true;
+    } else if (*key > reached && !names_.next()) {
+      break;
+    }
+    // All keys that this chunk may hold: those up to its last entry, and those between chunks.
+    while (key != keys.end() && *key < names_.fence()) ++key;
+    HashFormat::each(names_.fence(), names_.bytes(), [&](const HashFormat::Entry& entry) {
+      while (key != keys.end() && *key < entry.key) ++key;
+      reached = entry.key;
+      if (key != keys.end() && *key == entry.key) out.emplace_back(entry.key, entry.subscriber);
+      return true;
+    });
+    span = reached - names_.fence() + 1;
+    if (key != keys.end() && (*key == reached || sought == *key)) ++key;
+  }
+  names_.close();
+}
+
+bool AudienceTables::subscriber(std::uint32_t id, Subscriber& out) {
+  Cursor row = subscriber_.rows(id);
+  if (!row.next()) return false;
+  decode_subscriber(row.bytes(0), out);
+  return true;
+}
+
+std::optional<StoredDevice> AudienceTables::device_at(DevicePosition position) {
+  std::optional<StoredDevice> found;
+  HotDevice device;
+  hot_.restart();
+  if (hot_.to(position, device) && device.key == position) {
+    found.emplace();
+    found->platform = device.platform;
+    found->locale = device.locale;
+    found->since = device.since;
+    hot_.take_token(found->token);
+  }
+  hot_.restart();
+  return found;
+}
+
+std::optional<std::uint64_t> AudienceTables::member(std::uint32_t topic, std::uint32_t subscriber) {
+  std::optional<std::uint64_t> found;
+  const std::uint64_t key = member_key(topic, subscriber);
+  if (members_.seek(key) && members_.fence() <= key &&
+      MemberFormat::group(members_.fence()) == MemberFormat::group(key)) {
+    MemberReader reader(members_.fence(), members_.bytes());
+    std::uint32_t id = 0;
+    std::uint64_t since = 0;
+    while (reader.next(id, since) && id <= subscriber) {
+      if (id == subscriber) found = since;
+    }
+  }
+  members_.close();
+  return found;
+}
+
+std::optional<AudienceTables::Found> AudienceTables::find_subscriber(std::uint32_t app,
+                                                                     std::string_view name) {
+  one_key_.assign(1, subscriber_key(app, name));
+  hints_.clear();
+  find_hints(one_key_, hints_);
+  for (const auto& [key, id] : hints_) {
+    Found found{.id = id, .index = 0, .subscriber = {}};
+    if (!subscriber(id, found.subscriber)) continue;
+    if (found.subscriber.app == app && !found.subscriber.anonymous &&
+        found.subscriber.name == name) {
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<AudienceTables::Found> AudienceTables::find_device(std::uint32_t app,
+                                                                 std::string_view name) {
+  one_key_.assign(1, device_key(app, name));
+  hints_.clear();
+  find_hints(one_key_, hints_);
+  for (const auto& [key, id] : hints_) {
+    Found found{.id = id, .index = 0, .subscriber = {}};
+    if (!subscriber(id, found.subscriber) || found.subscriber.app != app) continue;
+    const auto& devices = found.subscriber.devices;
+    for (found.index = 0; found.index < devices.size(); ++found.index) {
+      if (devices[found.index].name == name) return found;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace carillon::store::sqlite

@@ -1,0 +1,382 @@
+#include "storage/sqlite/event_edit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "storage/sqlite/position_list.h"
+
+namespace carillon::store::sqlite {
+namespace {
+
+// Positions in one row of `audience`: some 8 KiB, read whole for every page of a scan.
+constexpr std::size_t kPositionsPerRow = 4096;
+constexpr std::size_t kReasonBytesMax = 256;
+// What is counted when a device left the audience before its turn.
+constexpr std::string_view kLeftAudience = "LeftAudience";
+constexpr std::array<std::uint64_t, 4> kMarksPercent = {50, 95, 99, 100};
+
+[[noreturn]] void refuse(std::string message) {
+  fail(Error::Kind::kInvalid, std::move(message));
+}
+
+std::string_view bytes_of(const std::array<std::uint8_t, 32>& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+void check_event(const NewEvent& event) {
+  const auto require = [](std::optional<Error> error) {
+    if (error) throw StoreFailure{*std::move(error)};
+  };
+  require(check_name("the app's name", event.app));
+  if (event.audience.kind == Audience::Kind::kTopic) {
+    require(check_name("the topic's name", event.audience.topic));
+  }
+  if (event.audience.names.size() > kNamedAudienceMax) {
+    refuse(fmt::format("the event names more than {} receivers", kNamedAudienceMax));
+  }
+  for (const std::string& name : event.audience.names)
+    require(check_name("a receiver's name", name));
+  if (event.content.size() > kContentBytesMax) {
+    refuse(fmt::format("the event's content is longer than {} bytes", kContentBytesMax));
+  }
+  if (event.idempotency_key.size() > kIdempotencyKeyBytesMax) {
+    refuse(fmt::format("the idempotency key is longer than {} bytes", kIdempotencyKeyBytesMax));
+  }
+  if (event.priority < 1 || event.priority > 3) refuse("the priority is not 1, 2 or 3");
+}
+
+void check_checkpoint(const Checkpoint& checkpoint, const Counters& counters,
+                      DevicePosition cursor) {
+  const Counters& added = checkpoint.added;
+  if (added.targeted != 0) refuse("a checkpoint cannot add to what is targeted");
+  std::uint64_t left = counters.pending();
+  for (const std::uint64_t count : {added.accepted, added.rejected, added.expired, added.suppressed,
+                                    added.cancelled, added.dead_lettered}) {
+    if (count > left) refuse("the checkpoint settles more devices than are pending");
+    left -= count;
+  }
+  if (checkpoint.cursor < cursor) refuse("the checkpoint moves the cursor backwards");
+  DevicePosition previous = checkpoint.cursor;
+  for (const DevicePosition position : checkpoint.beyond) {
+    if (position <= previous) refuse("the positions beyond the cursor are not ascending");
+    previous = position;
+  }
+  for (const auto& [reason, count] : checkpoint.reasons) {
+    if (reason.size() > kReasonBytesMax) refuse("a reason is too long");
+  }
+}
+
+EventState combined(std::span<const EventState> states) {
+  const auto any = [&](EventState state) {
+    return std::find(states.begin(), states.end(), state) != states.end();
+  };
+  if (std::all_of(states.begin(), states.end(), is_finished)) {
+    return any(EventState::kCancelled) ? EventState::kCancelled : EventState::kCompleted;
+  }
+  if (any(EventState::kRunning)) return EventState::kRunning;
+  if (any(EventState::kPaused)) return EventState::kPaused;
+  return std::any_of(states.begin(), states.end(), is_finished) ? EventState::kRunning
+                                                                : EventState::kQueued;
+}
+
+}  // namespace
+
+EventEdit::EventEdit(Database& database, AudienceEdit& audience)
+    : database_(database),
+      audience_(audience),
+      tables_(database),
+      insert_event_(database,
+                    "INSERT INTO event (id, app, kind, topic, names, priority, state, accepted_ms, "
+                    "expires_ms, first_ms, last_ms, settled_50_ms, settled_95_ms, settled_99_ms, "
+                    "settled_100_ms, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, "
+                    "?10, ?10, ?10, ?10, ?11)"),
+      insert_job_(database,
+                  "INSERT INTO job VALUES (?1, ?2, ?3, ?4, 1, ?5, 0, 0, 0, 0, 0, 0, 0, 0, 0, x'')"),
+      insert_audience_(database, "INSERT INTO audience VALUES (?, ?, ?, ?)"),
+      find_idempotency_(database,
+                        "SELECT event, digest FROM idempotency WHERE app = ? AND key = ?"),
+      insert_idempotency_(database, "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)"),
+      targeted_(database,
+                "SELECT job.platform, job.targeted FROM job JOIN event ON event.n = job.event "
+                "WHERE event.id = ?"),
+      job_(database,
+           "SELECT job.event, job.state, job.targeted, job.accepted, job.rejected, job.expired, "
+           "job.suppressed, job.cancelled, job.dead_lettered, job.cursor, job.retries "
+           "FROM job JOIN event ON event.n = job.event WHERE event.id = ? AND job.platform = ?"),
+      update_job_(
+          database,
+          "UPDATE job SET state = ?3, accepted = ?4, rejected = ?5, expired = ?6, "
+          "suppressed = ?7, cancelled = ?8, dead_lettered = ?9, cursor = ?10, "
+          "exhausted = ?11, retries = ?12, beyond = ?13 WHERE event = ?1 AND platform = ?2"),
+      update_retry_(database,
+                    "UPDATE retry SET due_ms = ?4, attempts = ?5, reason = ?6 "
+                    "WHERE event = ?1 AND platform = ?2 AND position = ?3"),
+      insert_retry_(database, "INSERT INTO retry VALUES (?, ?, ?, ?, ?, ?)"),
+      erase_retry_(database, "DELETE FROM retry WHERE event = ? AND platform = ? AND position = ?"),
+      erase_retries_(database, "DELETE FROM retry WHERE event = ? AND platform = ?"),
+      put_failure_(database, "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?)"),
+      add_reason_(database,
+                  "INSERT INTO reason VALUES (?1, ?2, ?3, ?4) ON CONFLICT (event, platform, "
+                  "reason) DO UPDATE SET count = count + ?4"),
+      event_sums_(database,
+                  "SELECT state, targeted, accepted + rejected + expired + suppressed + "
+                  "cancelled + dead_lettered FROM job WHERE event = ?"),
+      event_times_(database,
+                   "SELECT first_ms, last_ms, settled_50_ms, settled_95_ms, settled_99_ms, "
+                   "settled_100_ms FROM event WHERE n = ?"),
+      update_event_(database,
+                    "UPDATE event SET state = ?2, first_ms = ?3, last_ms = ?4, settled_50_ms = ?5, "
+                    "settled_95_ms = ?6, settled_99_ms = ?7, settled_100_ms = ?8 WHERE n = ?1"),
+      settled_(database,
+               "SELECT coalesce(sum(accepted + rejected + expired + suppressed + cancelled + "
+               "dead_lettered), 0) FROM job WHERE event = ?"),
+      insert_key_(database, "INSERT INTO api_key VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"),
+      revoke_key_(database, "UPDATE api_key SET revoked_ms = ?2 WHERE name = ?1"),
+      forget_idempotency_(database, "DELETE FROM idempotency WHERE accepted_ms < ?") {}
+
+// --- accepting
+// -------------------------------------------------------------------------------------
+
+AcceptedEvent EventEdit::accept(const NewEvent& event) {
+  check_event(event);
+  const std::uint32_t app = audience_.app_id(event.app);
+  if (!event.idempotency_key.empty()) {
+    if (auto first = repeated(app, event)) return *first;
+  }
+  if (tables_.row_of(event.id)) refuse("an event with this id is there already");
+
+  const Resolved audience = resolve(app, event.audience);
+  std::uint64_t targeted = 0;
+  for (const std::uint64_t count : audience.targeted) targeted += count;
+  const bool empty = targeted == 0;
+  const bool is_topic = event.audience.kind == Audience::Kind::kTopic;
+  insert_event_.run(Blob{bytes_of(event.id)}, app, static_cast<int>(event.audience.kind),
+                    std::string_view(is_topic ? std::string_view(event.audience.topic) : ""),
+                    event.audience.names.size(), event.priority,
+                    static_cast<int>(empty ? EventState::kCompleted : EventState::kQueued),
+                    event.accepted_ms, event.expires_ms, empty ? event.accepted_ms : 0,
+                    Blob{event.content});
+  if (!event.idempotency_key.empty()) {
+    insert_idempotency_.run(app, std::string_view(event.idempotency_key), Blob{bytes_of(event.id)},
+                            Blob{bytes_of(event.body_digest)}, event.accepted_ms);
+  }
+  if (!empty) {
+    const std::uint64_t frozen = audience_.freeze();
+    audience_.runs(frozen);
+    insert_jobs(*tables_.row_of(event.id), audience, frozen);
+  }
+  return {.id = event.id, .repeated = false, .targeted = audience.targeted};
+}
+
+std::optional<AcceptedEvent> EventEdit::repeated(std::uint32_t app, const NewEvent& event) {
+  Cursor row = find_idempotency_.rows(app, std::string_view(event.idempotency_key));
+  if (!row.next()) return std::nullopt;
+  if (row.bytes(1) != bytes_of(event.body_digest)) {
+    fail(Error::Kind::kMismatch, "the idempotency key was used with another body");
+  }
+  AcceptedEvent accepted{.id = {}, .repeated = true, .targeted = {}};
+  if (row.bytes(0).size() != accepted.id.size()) fail_corrupt("an idempotency key");
+  std::copy_n(row.bytes(0).data(), accepted.id.size(), reinterpret_cast<char*>(accepted.id.data()));
+  for (Cursor job = targeted_.rows(Blob{bytes_of(accepted.id)}); job.next();) {
+    accepted.targeted[static_cast<std::size_t>(job.integer(0)) - 1] = job.natural(1);
+  }
+  return accepted;
+}
+
+EventEdit::Resolved EventEdit::resolve(std::uint32_t app, const Audience& audience) {
+  Resolved resolved;
+  AudienceTables& tables = audience_.tables();
+  if (audience.kind == Audience::Kind::kTopic) {
+    if (const auto topic = tables.topic(app, audience.topic)) {
+      resolved.topic = topic->id;
+      resolved.targeted = topic->devices;
+    }
+    return resolved;
+  }
+  const auto add = [&](std::uint32_t subscriber, const Subscriber::Device& device) {
+    resolved.positions[static_cast<std::size_t>(device.platform) - 1].push_back(
+        position_of(subscriber, device.ordinal));
+  };
+  for (const std::string& name : audience.names) {
+    if (audience.kind == Audience::Kind::kSubscribers) {
+      const auto found = tables.find_subscriber(app, name);
+      if (!found) continue;
+      for (const auto& device : found->subscriber.devices) add(found->id, device);
+    } else if (const auto found = tables.find_device(app, name)) {
+      add(found->id, found->subscriber.devices[found->index]);
+    }
+  }
+  for (std::size_t i = 0; i < kPlatforms; ++i) {
+    auto& positions = resolved.positions[i];
+    std::sort(positions.begin(), positions.end());
+    positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
+    resolved.targeted[i] = positions.size();
+  }
+  return resolved;
+}
+
+void EventEdit::insert_jobs(std::int64_t event, const Resolved& audience, std::uint64_t frozen) {
+  for (std::size_t i = 0; i < kPlatforms; ++i) {
+    if (audience.targeted[i] == 0) continue;
+    insert_job_.run(event, i + 1, audience.topic, frozen, audience.targeted[i]);
+    for (std::span<const DevicePosition> rest = audience.positions[i]; !rest.empty();) {
+      const auto part = rest.first(std::min(rest.size(), kPositionsPerRow));
+      encoded_.clear();
+      encode_positions(part, encoded_);
+      insert_audience_.run(event, i + 1, part.front(), Blob{encoded_});
+      rest = rest.subspan(part.size());
+    }
+  }
+}
+
+// --- recording
+// -------------------------------------------------------------------------------------
+
+void EventEdit::record(std::span<const Checkpoint> checkpoints, std::int64_t now_ms) {
+  std::map<std::int64_t, std::uint64_t> settled_before;  // by event
+  for (const Checkpoint& checkpoint : checkpoints) {
+    const std::int64_t event = job_row(checkpoint.job).event;
+    if (!settled_before.contains(event)) settled_before[event] = settled_of(event);
+    record_job(checkpoint);
+  }
+  for (const auto& [event, settled] : settled_before) update_event(event, settled, now_ms);
+}
+
+EventEdit::JobRow EventEdit::job_row(const JobKey& key) {
+  Cursor row = job_.rows(Blob{bytes_of(key.event)}, static_cast<int>(key.platform));
+  if (!row.next()) fail(Error::Kind::kNotFound, "there is no such job");
+  return {.event = row.integer(0),
+          .state = static_cast<EventState>(row.integer(1)),
+          .counters = EventTables::counters_from(row, 2),
+          .cursor = row.natural(9),
+          .retries = row.natural(10)};
+}
+
+void EventEdit::record_job(const Checkpoint& checkpoint) {
+  JobRow job = job_row(checkpoint.job);
+  const Platform platform = checkpoint.job.platform;
+  if (is_finished(job.state)) refuse("the job is finished");
+  check_checkpoint(checkpoint, job.counters, job.cursor);
+  const Counters& added = checkpoint.added;
+  job.counters.accepted += added.accepted;
+  job.counters.rejected += added.rejected;
+  job.counters.expired += added.expired;
+  job.counters.suppressed += added.suppressed;
+  job.counters.cancelled += added.cancelled;
+  job.counters.dead_lettered += added.dead_lettered;
+  record_retries(checkpoint, job);
+  for (const auto& [reason, count] : checkpoint.reasons) {
+    add_reason(job.event, platform, reason, count);
+  }
+  for (const Failure& failure : checkpoint.failures) {
+    put_failure_.run(job.event, static_cast<int>(platform), failure.position,
+                     static_cast<int>(failure.outcome), std::string_view(failure.reason),
+                     failure.attempts, failure.at_ms);
+  }
+  for (const TokenRemoval& removal : checkpoint.removals) {
+    audience_.remove_dead(removal.position, platform, removal.token, removal.dead_since_ms);
+  }
+  finish_job(checkpoint, job);
+  encoded_.clear();
+  if (!is_finished(checkpoint.state)) encode_positions(checkpoint.beyond, encoded_);
+  update_job_.run(job.event, static_cast<int>(platform), static_cast<int>(checkpoint.state),
+                  job.counters.accepted, job.counters.rejected, job.counters.expired,
+                  job.counters.suppressed, job.counters.cancelled, job.counters.dead_lettered,
+                  checkpoint.cursor, checkpoint.exhausted ? 1 : 0, job.retries, Blob{encoded_});
+}
+
+void EventEdit::record_retries(const Checkpoint& checkpoint, JobRow& job) {
+  const int platform = static_cast<int>(checkpoint.job.platform);
+  for (const DevicePosition position : checkpoint.retries_done) {
+    erase_retry_.run(job.event, platform, position);
+    job.retries -= static_cast<std::uint64_t>(database_.changes());
+  }
+  for (const Retry& retry : checkpoint.retries) {
+    const std::string_view reason = retry.reason;
+    update_retry_.run(job.event, platform, retry.position, retry.due_ms, retry.attempts, reason);
+    if (database_.changes() != 0) continue;
+    insert_retry_.run(job.event, platform, retry.position, retry.due_ms, retry.attempts, reason);
+    ++job.retries;
+  }
+}
+
+// What is pending when a job ends left the audience before its turn, or will not get its turn.
+void EventEdit::finish_job(const Checkpoint& checkpoint, JobRow& job) {
+  const Platform platform = checkpoint.job.platform;
+  const std::uint64_t pending = job.counters.pending();
+  if (checkpoint.state == EventState::kCompleted) {
+    if (!checkpoint.exhausted) refuse("the job's audience was not read to its end");
+    if (job.retries != 0) refuse("the job has retries left");
+    job.counters.suppressed += pending;
+    if (pending != 0) add_reason(job.event, platform, kLeftAudience, pending);
+  } else if (checkpoint.state == EventState::kCancelled) {
+    job.counters.cancelled += pending;
+    erase_retries_.run(job.event, static_cast<int>(platform));
+    job.retries = 0;
+  }
+}
+
+void EventEdit::add_reason(std::int64_t event, Platform platform, std::string_view reason,
+                           std::uint64_t count) {
+  add_reason_.run(event, static_cast<int>(platform), reason, count);
+}
+
+std::uint64_t EventEdit::settled_of(std::int64_t event) {
+  Cursor row = settled_.rows(event);
+  return row.next() ? row.natural(0) : 0;
+}
+
+void EventEdit::update_event(std::int64_t event, std::uint64_t settled_before,
+                             std::int64_t now_ms) {
+  std::vector<EventState> states;
+  std::uint64_t targeted = 0, settled = 0;
+  for (Cursor row = event_sums_.rows(event); row.next();) {
+    states.push_back(static_cast<EventState>(row.integer(0)));
+    targeted += row.natural(1);
+    settled += row.natural(2);
+  }
+  std::int64_t first = 0, last = 0;
+  std::array<std::int64_t, 4> marks{};
+  {
+    Cursor row = event_times_.rows(event);
+    if (!row.next()) fail_corrupt("an event");
+    first = row.integer(0);
+    last = row.integer(1);
+    for (std::size_t i = 0; i < 4; ++i) marks[i] = row.integer(2 + static_cast<int>(i));
+  }
+  if (settled > settled_before) {
+    if (first == 0) first = now_ms;
+    last = now_ms;
+  }
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    if (marks[i] == 0 && settled * 100 >= targeted * kMarksPercent[i]) marks[i] = now_ms;
+  }
+  update_event_.run(event, static_cast<int>(combined(states)), first, last, marks[0], marks[1],
+                    marks[2], marks[3]);
+}
+
+// --- keys
+// ------------------------------------------------------------------------------------------
+
+void EventEdit::put_key(const ApiKey& key) {
+  if (auto error = check_name("the key's name", key.name)) throw StoreFailure{*std::move(error)};
+  insert_key_.run(std::string_view(key.name), Blob{bytes_of(key.hash)}, key.scopes, key.created_ms,
+                  key.revoked_ms);
+  if (database_.changes() == 0) refuse(fmt::format("there is a key named {} already", key.name));
+}
+
+void EventEdit::revoke_key(std::string_view name, std::int64_t now_ms) {
+  revoke_key_.run(name, now_ms);
+  if (database_.changes() == 0) {
+    fail(Error::Kind::kNotFound, fmt::format("there is no key named {}", name));
+  }
+}
+
+std::uint64_t EventEdit::forget_idempotency_keys(std::int64_t before_ms) {
+  forget_idempotency_.run(before_ms);
+  return static_cast<std::uint64_t>(database_.changes());
+}
+
+}  // namespace carillon::store::sqlite

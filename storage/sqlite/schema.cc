@@ -1,0 +1,183 @@
+#include "storage/sqlite/schema.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace carillon::store::sqlite {
+namespace {
+
+// `clock` counts the audiences frozen so far, plus one. `one` keeps the table to its single row.
+constexpr const char* kFirstFormat = R"sql(
+CREATE TABLE meta (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  clock INTEGER NOT NULL,
+  next_subscriber INTEGER NOT NULL,
+  devices INTEGER NOT NULL,
+  subscribers INTEGER NOT NULL,
+  topics INTEGER NOT NULL,
+  probe INTEGER NOT NULL,
+  hash_key BLOB NOT NULL
+);
+INSERT INTO meta VALUES (1, 1, 1, 0, 0, 0, 0, randomblob(16));
+
+CREATE TABLE app (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE topic (
+  id INTEGER PRIMARY KEY,
+  app INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  subscribers INTEGER NOT NULL,
+  apns INTEGER NOT NULL,
+  fcm INTEGER NOT NULL,
+  webpush INTEGER NOT NULL,
+  UNIQUE (app, name)
+);
+CREATE TABLE dict (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+
+CREATE TABLE sub (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
+CREATE TABLE hot (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
+CREATE TABLE mem (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
+CREATE TABLE hx (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
+
+CREATE TABLE event (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  id BLOB NOT NULL UNIQUE,
+  app INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  topic TEXT NOT NULL,
+  names INTEGER NOT NULL,
+  priority INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  accepted_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  first_ms INTEGER NOT NULL,
+  last_ms INTEGER NOT NULL,
+  settled_50_ms INTEGER NOT NULL,
+  settled_95_ms INTEGER NOT NULL,
+  settled_99_ms INTEGER NOT NULL,
+  settled_100_ms INTEGER NOT NULL,
+  content BLOB NOT NULL
+);
+CREATE TABLE job (
+  event INTEGER NOT NULL,
+  platform INTEGER NOT NULL,
+  topic INTEGER NOT NULL,
+  frozen INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  targeted INTEGER NOT NULL,
+  accepted INTEGER NOT NULL,
+  rejected INTEGER NOT NULL,
+  expired INTEGER NOT NULL,
+  suppressed INTEGER NOT NULL,
+  cancelled INTEGER NOT NULL,
+  dead_lettered INTEGER NOT NULL,
+  cursor INTEGER NOT NULL,
+  exhausted INTEGER NOT NULL,
+  retries INTEGER NOT NULL,
+  beyond BLOB NOT NULL,
+  PRIMARY KEY (event, platform)
+) WITHOUT ROWID;
+CREATE INDEX job_unfinished ON job (frozen) WHERE state <= 3;
+CREATE TABLE audience (
+  event INTEGER NOT NULL,
+  platform INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  positions BLOB NOT NULL,
+  PRIMARY KEY (event, platform, first)
+) WITHOUT ROWID;
+CREATE TABLE retry (
+  event INTEGER NOT NULL,
+  platform INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (event, platform, position)
+) WITHOUT ROWID;
+CREATE INDEX retry_due ON retry (event, platform, due_ms);
+CREATE TABLE failure (
+  event INTEGER NOT NULL,
+  platform INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  outcome INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (event, platform, position)
+) WITHOUT ROWID;
+CREATE TABLE reason (
+  event INTEGER NOT NULL,
+  platform INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (event, platform, reason)
+) WITHOUT ROWID;
+CREATE TABLE idempotency (
+  app INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  event BLOB NOT NULL,
+  digest BLOB NOT NULL,
+  accepted_ms INTEGER NOT NULL,
+  PRIMARY KEY (app, key)
+) WITHOUT ROWID;
+CREATE INDEX idempotency_age ON idempotency (accepted_ms);
+CREATE TABLE api_key (
+  name TEXT PRIMARY KEY,
+  hash BLOB NOT NULL,
+  scopes INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL,
+  revoked_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+// Step i takes a store of version i to version i + 1.
+constexpr std::array<const char*, kFormatVersion> kSteps = {kFirstFormat};
+
+}  // namespace
+
+FileState identify(Database& database) {
+  const std::int64_t application = database.pragma("application_id");
+  const std::int64_t version = database.pragma("user_version");
+  if (application == kApplicationId) {
+    if (version > kFormatVersion) {
+      fail(Error::Kind::kNewerVersion,
+           fmt::format("the store {} has format {}, this Carillon knows up to {}: run the newer "
+                       "Carillon that wrote it",
+                       database.path(), version, kFormatVersion));
+    }
+    return FileState::kStore;
+  }
+  Statement tables(database, "SELECT count(*) FROM sqlite_schema");
+  Cursor row = tables.rows();
+  row.next();
+  if (application != 0 || version != 0 || row.integer(0) != 0) {
+    fail(Error::Kind::kCorrupt,
+         fmt::format("{} is a database of another program: give the store a path of its own",
+                     database.path()));
+  }
+  return FileState::kEmpty;
+}
+
+void migrate(Database& database) {
+  if (identify(database) == FileState::kEmpty) {
+    database.execute(fmt::format("PRAGMA page_size = {}", kPageBytes));
+  }
+  database.execute("PRAGMA journal_mode = WAL");
+  for (;;) {
+    database.execute("BEGIN IMMEDIATE");
+    try {
+      identify(database);  // another process may have been here since
+      const std::int64_t version = database.pragma("user_version");
+      if (version == kFormatVersion) return database.rollback();
+      database.execute(kSteps[static_cast<std::size_t>(version)]);
+      database.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
+      database.execute(fmt::format("PRAGMA user_version = {}", version + 1));
+      database.execute("COMMIT");
+    } catch (const StoreFailure&) {
+      database.rollback();
+      throw;
+    }
+  }
+}
+
+}  // namespace carillon::store::sqlite

@@ -1,0 +1,276 @@
+#include "storage/sqlite/sqlite_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "storage/sqlite/reader_pool.h"
+#include "storage/sqlite/store_lock.h"
+#include "storage/sqlite/writer.h"
+
+namespace carillon::store {
+namespace {
+
+using sqlite::fail;
+using sqlite::ReaderPool;
+using sqlite::ReadSession;
+using sqlite::Writer;
+
+// One job's audience, read through whichever connection is free.
+class SqliteAudienceScan final : public AudienceScan {
+ public:
+  SqliteAudienceScan(ReaderPool& readers, const sqlite::FrozenAudience& audience)
+      : readers_(readers), audience_(audience) {}
+
+  Result<void> read(DevicePosition after, std::size_t limit, DevicePage& page) override {
+    return readers_.with([&](ReadSession& session) {
+      session.pages.read(audience_, after, limit, page);
+      std::uint16_t highest = 0;
+      for (const auto& device : page.devices) highest = std::max(highest, device.locale);
+      if (highest != 0 && highest >= texts_.size()) session.pages.load_texts(texts_);
+    });
+  }
+
+  std::string_view locale(std::uint16_t index) const override {
+    return index < texts_.size() ? std::string_view(texts_[index]) : std::string_view();
+  }
+
+ private:
+  ReaderPool& readers_;
+  const sqlite::FrozenAudience audience_;
+  std::vector<std::string> texts_;
+};
+
+class SqliteStore final : public Store {
+ public:
+  explicit SqliteStore(const SqliteStoreOptions& options)
+      : options_(options),
+        lock_(options.exclusive ? std::make_unique<sqlite::StoreLock>(options.path) : nullptr),
+        readers_(options),
+        writer_(options) {}
+
+  Result<Registered> put_device(const DeviceRegistration& device, std::int64_t now_ms) override {
+    return write<Registered>([&](Writer::Session& session) {
+      auto results = session.audience.put_devices(std::span(&device, 1), now_ms);
+      if (!results.front()) throw sqlite::StoreFailure{std::move(results.front().error())};
+      return *results.front();
+    });
+  }
+
+  Result<std::vector<Result<Registered>>> put_devices(std::span<const DeviceRegistration> devices,
+                                                      std::int64_t now_ms) override {
+    return write<std::vector<Result<Registered>>>(
+        [&](Writer::Session& session) { return session.audience.put_devices(devices, now_ms); },
+        Writer::Company::kAlone);
+  }
+
+  Result<DeviceRecord> device(std::string_view app, std::string_view device) override {
+    return readers_.with([&](ReadSession& session) {
+      auto& audience = session.audience;
+      const auto id = audience.app(app);
+      const auto found = id ? audience.find_device(*id, device) : std::nullopt;
+      if (!found) fail(Error::Kind::kNotFound, "there is no such device");
+      return record_of(audience, *found);
+    });
+  }
+
+  Result<ErasedCounts> erase_device(std::string_view app, std::string_view device) override {
+    return write<ErasedCounts>(
+        [&](Writer::Session& session) { return session.audience.erase_device(app, device); });
+  }
+
+  Result<ErasedCounts> erase_subscriber(std::string_view app,
+                                        std::string_view subscriber) override {
+    return write<ErasedCounts>([&](Writer::Session& session) {
+      return session.audience.erase_subscriber(app, subscriber);
+    });
+  }
+
+  Result<bool> subscribe(std::string_view app, std::string_view topic, std::string_view subscriber,
+                         std::int64_t) override {
+    return write<bool>([&](Writer::Session& session) {
+      return session.audience.subscribe(app, topic, subscriber);
+    });
+  }
+
+  Result<bool> unsubscribe(std::string_view app, std::string_view topic,
+                           std::string_view subscriber) override {
+    return write<bool>([&](Writer::Session& session) {
+      return session.audience.unsubscribe(app, topic, subscriber);
+    });
+  }
+
+  Result<TopicRecord> topic(std::string_view app, std::string_view topic) override {
+    return readers_.with([&](ReadSession& session) {
+      const auto id = session.audience.app(app);
+      const auto found = id ? session.audience.topic(*id, topic) : std::nullopt;
+      if (!found) fail(Error::Kind::kNotFound, "there is no such topic");
+      return TopicRecord{.topic = std::string(topic),
+                         .subscribers = found->subscribers,
+                         .devices = found->devices};
+    });
+  }
+
+  Result<AcceptedEvent> accept(const NewEvent& event) override {
+    return write<AcceptedEvent>(
+        [&](Writer::Session& session) { return session.events.accept(event); });
+  }
+
+  Result<EventRecord> event(const EventId& id) override {
+    return readers_.with([&](ReadSession& session) {
+      auto found = session.events.event(session.audience, id);
+      if (!found) fail(Error::Kind::kNotFound, "there is no such event");
+      return *std::move(found);
+    });
+  }
+
+  Result<std::vector<EventRecord>> events(const EventId& before, std::size_t limit) override {
+    return readers_.with([&](ReadSession& session) {
+      return session.events.events(session.audience, before, limit);
+    });
+  }
+
+  Result<std::vector<Job>> unfinished_jobs() override {
+    return readers_.with([](ReadSession& session) { return session.events.unfinished_jobs(); });
+  }
+
+  Result<std::vector<Job>> jobs(const EventId& event) override {
+    return readers_.with([&](ReadSession& session) {
+      if (!session.events.row_of(event)) fail(Error::Kind::kNotFound, "there is no such event");
+      return session.events.jobs(event);
+    });
+  }
+
+  Result<std::unique_ptr<AudienceScan>> scan(const JobKey& job) override {
+    return readers_.with([&](ReadSession& session) -> std::unique_ptr<AudienceScan> {
+      return std::make_unique<SqliteAudienceScan>(readers_, audience_of(session, job));
+    });
+  }
+
+  Result<DueRetries> due_retries(const JobKey& job, std::int64_t now_ms, std::size_t limit,
+                                 std::span<const DevicePosition> handed_out) override {
+    return readers_.with([&](ReadSession& session) {
+      const sqlite::FrozenAudience audience = audience_of(session, job);
+      DueRetries found;
+      session.events.each_retry(audience.event, job.platform, [&](Retry retry) {
+        if (std::binary_search(handed_out.begin(), handed_out.end(), retry.position)) return true;
+        if (retry.due_ms > now_ms || found.due.size() >= limit) {
+          found.next_due_ms = retry.due_ms;
+          return false;
+        }
+        found.due.push_back({.retry = std::move(retry), .token = {}});
+        return true;
+      });
+      for (DueRetry& due : found.due) {
+        auto token = session.pages.token_of(session.audience, audience, due.retry.position);
+        if (token) due.token = *std::move(token);
+      }
+      return found;
+    });
+  }
+
+  void record(std::vector<Checkpoint> checkpoints, std::int64_t now_ms,
+              std::function<void(Result<void>)> done) override {
+    writer_.submit([checkpoints = std::move(checkpoints), now_ms](
+                       Writer::Session& session) { session.events.record(checkpoints, now_ms); },
+                   Writer::Company::kShared, std::move(done));
+  }
+
+  Result<void> put_key(const ApiKey& key) override {
+    return writer_.run([&](Writer::Session& session) { session.events.put_key(key); });
+  }
+
+  Result<std::vector<ApiKey>> keys() override {
+    return readers_.with([](ReadSession& session) { return session.events.keys(); });
+  }
+
+  Result<void> revoke_key(std::string_view name, std::int64_t now_ms) override {
+    return writer_.run([&](Writer::Session& session) { session.events.revoke_key(name, now_ms); });
+  }
+
+  Result<std::uint64_t> forget_idempotency_keys(std::int64_t before_ms) override {
+    return write<std::uint64_t>([&](Writer::Session& session) {
+      return session.events.forget_idempotency_keys(before_ms);
+    });
+  }
+
+  Result<void> check_writable() override {
+    return writer_.run([](Writer::Session& session) { session.audience.probe(); });
+  }
+
+  Result<StoreStats> stats() override {
+    return readers_.with([&](ReadSession& session) {
+      const auto counts = session.events.counts();
+      StoreStats stats{
+          .devices = counts.devices, .subscribers = counts.subscribers, .topics = counts.topics};
+      stats.file_bytes = static_cast<std::uint64_t>(session.database.pragma("page_count") *
+                                                    session.database.pragma("page_size"));
+      std::error_code gone;  // a log that is not there has no bytes
+      const auto wal_bytes = std::filesystem::file_size(options_.path + "-wal", gone);
+      stats.wal_bytes = gone ? 0 : wal_bytes;
+      stats.commits = writer_.commits();
+      stats.committed_requests = writer_.committed_requests();
+      return stats;
+    });
+  }
+
+ private:
+  template <class T, class Apply>
+  Result<T> write(Apply apply, Writer::Company company = Writer::Company::kShared) {
+    std::optional<T> value;
+    auto result = writer_.run([&](Writer::Session& session) { value = apply(session); }, company);
+    if (!result) return tl::unexpected(std::move(result.error()));
+    return *std::move(value);
+  }
+
+  static sqlite::FrozenAudience audience_of(ReadSession& session, const JobKey& job) {
+    const auto audience = session.events.frozen_audience(job);
+    if (!audience) fail(Error::Kind::kNotFound, "there is no such job");
+    return *audience;
+  }
+
+  static DeviceRecord record_of(sqlite::AudienceTables& audience,
+                                const sqlite::AudienceTables::Found& found) {
+    const sqlite::Subscriber& subscriber = found.subscriber;
+    const sqlite::Subscriber::Device& device = subscriber.devices[found.index];
+    const auto hot = audience.device_at(sqlite::position_of(found.id, device.ordinal));
+    if (!hot) sqlite::fail_corrupt("a device that its subscriber still has");
+    DeviceRecord record{.device = device.name,
+                        .platform = hot->platform,
+                        .token = hot->token,
+                        .subscriber = subscriber.name,
+                        .locale = audience.text(hot->locale),
+                        .timezone = audience.text(device.timezone),
+                        .topics = {},
+                        .registered_ms = device.registered_ms};
+    for (const std::uint32_t topic : subscriber.topics) {
+      record.topics.push_back(audience.topic_name(topic));
+    }
+    std::sort(record.topics.begin(), record.topics.end());
+    return record;
+  }
+
+  const SqliteStoreOptions options_;
+  const std::unique_ptr<sqlite::StoreLock> lock_;
+  ReaderPool readers_;
+  Writer writer_;  // goes first: what is queued is applied
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteStoreOptions& options) {
+  try {
+    std::error_code ignored;
+    if (!options.create && !std::filesystem::exists(options.path, ignored)) {
+      fail(Error::Kind::kNotFound,
+           fmt::format("there is no store at {}: check the path", options.path));
+    }
+    return std::make_unique<SqliteStore>(options);
+  } catch (const sqlite::StoreFailure& failure) {
+    return tl::unexpected(failure.error);
+  }
+}
+
+}  // namespace carillon::store

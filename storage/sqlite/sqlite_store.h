@@ -1,0 +1,57 @@
+// The store on one SQLite file, with the audience packed into chunks: see README.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/store.h"
+
+namespace carillon::store {
+
+struct SqliteStoreOptions {
+  std::string path;
+  // Create the file if it is not there; its folder must be.
+  bool create = true;
+  // For the one relay that serves the file: a second one is refused with kBusy. Imports, key
+  // commands and checks open without it, beside the relay.
+  bool exclusive = false;
+
+  // Requests that share one commit, and how long the first of them waits for as many as came last
+  // time. 64 writers are more than an API's threads; 5 ms is less than a disk's flush is worth.
+  std::size_t group_requests_max = 64;
+  std::chrono::milliseconds group_wait{5};
+  // How long a write waits for another process's transaction, which should last 50-100 ms.
+  std::chrono::milliseconds busy_wait{5000};
+
+  // Page caches: the writer's holds what upserts touch; readers read ahead through the file and
+  // need their inner pages only. Together they stay well below the relay's 128 MiB.
+  std::size_t writer_cache_kib = 32 * 1024;
+  std::size_t reader_cache_kib = 6 * 1024;
+  std::size_t readers_max = 4;  // connections; a read waits for a free one
+
+  // Checkpoints run in the background this often while there is something new; the writer itself
+  // stops for one when the write-ahead log passes its limit.
+  std::chrono::milliseconds checkpoint_interval{100};
+  std::size_t wal_bytes_max = 64 * 1024 * 1024;
+
+  std::size_t pages_max = 0;  // pages of 4 KiB, 0: no limit. For tests of a full disk
+};
+
+// How many lines a batch of `Store::put_devices` may have so that its transaction lets a relay
+// write in between (50-100 ms): with fewer, chunks are rewritten more often.
+inline constexpr std::size_t kBatchLinesBesideARelay = 2'000;
+// ... and into a store that nobody else uses.
+inline constexpr std::size_t kBatchLinesAlone = 50'000;
+
+Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteStoreOptions& options);
+
+// All that is wrong with a store, one sentence each; empty: nothing. Opens for reading only and
+// never creates. `deep` reads every chunk and compares what is stored twice; without it only the
+// file's identity, its pages and its small tables are looked at. Errors are what kept it from
+// looking: no such file, another program's file, a newer format.
+Result<std::vector<std::string>> check_sqlite_store(const std::string& path, bool deep);
+
+}  // namespace carillon::store

@@ -1,0 +1,287 @@
+// `carillon check`: walks every structure and compares what is stored in two places.
+//
+// Memory stays bounded: `sub` and `hot` are walked side by side, both in the order of subscribers;
+// `mem` and `hx` are looked up in `sub` entry by entry, and their totals compared.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "storage/sqlite/audience_tables.h"
+#include "storage/sqlite/event_tables.h"
+#include "storage/sqlite/member_chunk.h"
+#include "storage/sqlite/position_list.h"
+#include "storage/sqlite/schema.h"
+#include "storage/sqlite/sqlite_store.h"
+
+namespace carillon::store {
+namespace {
+
+using namespace sqlite;  // NOLINT: this file is about nothing else
+
+constexpr std::size_t kProblemsMax = 100;  // sentences; more would only repeat the first
+
+class StoreCheck {
+ public:
+  explicit StoreCheck(Database& database)
+      : database_(database), audience_(database), events_(database) {}
+
+  std::vector<std::string> run(bool deep) {
+    guarded([&] { pages(); });
+    if (deep) {
+      guarded([&] { subscribers_and_devices(); });
+      guarded([&] { members(); });
+      guarded([&] { topics(); });
+      guarded([&] { names(); });
+      guarded([&] { jobs(); });
+    }
+    return std::move(problems_);
+  }
+
+ private:
+  // What cannot be read ends its own walk only.
+  template <class Walk>
+  void guarded(Walk walk) {
+    try {
+      walk();
+    } catch (const StoreFailure& failure) {
+      problem(failure.error.message);
+    }
+  }
+  void problem(std::string sentence) {
+    if (problems_.size() < kProblemsMax) problems_.push_back(std::move(sentence));
+  }
+
+  void pages() {
+    Statement check(database_, "PRAGMA quick_check");
+    for (Cursor row = check.rows(); row.next();) {
+      if (row.bytes(0) != "ok") problem(fmt::format("the file's pages: {}", row.bytes(0)));
+    }
+  }
+
+  void subscribers_and_devices() {
+    Statement rows(database_, "SELECT k, d FROM sub ORDER BY k");
+    HotCursor hot(database_);
+    DevicePosition next = 0;  // every device before it was met
+    HotDevice device;
+    std::string token;
+    Subscriber subscriber;
+    for (Cursor row = rows.rows(); row.next();) {
+      const auto id = static_cast<std::uint32_t>(row.integer(0));
+      decode_subscriber(row.bytes(1), subscriber);
+      ++subscribers_;
+      subscriptions_ += subscriber.topics.size();
+      named_ += subscriber.anonymous ? 0 : 1;
+      if (subscriber.devices.empty() && (subscriber.anonymous || subscriber.topics.empty())) {
+        problem(fmt::format("subscriber {} has neither devices nor topics", id));
+      }
+      for (const Subscriber::Device& expected : subscriber.devices) {
+        const DevicePosition position = position_of(id, expected.ordinal);
+        while (hot.to(next, device) && device.key < position) stray(hot, device, next);
+        if (!hot.to(next, device) || device.key != position) {
+          problem(fmt::format("device {} of subscriber {} has no token", expected.ordinal, id));
+          continue;
+        }
+        if (device.platform != expected.platform) {
+          problem(
+              fmt::format("device {} of subscriber {} has two platforms", expected.ordinal, id));
+        }
+        token.clear();
+        hot.take_token(token);
+        next = position + 1;
+        ++devices_;
+      }
+    }
+    while (hot.to(next, device)) stray(hot, device, next);
+    const EventTables::Counts counts = events_.counts();
+    compare("devices", counts.devices, devices_);
+    compare("subscribers", counts.subscribers, subscribers_);
+  }
+
+  void stray(HotCursor& hot, const HotDevice& device, DevicePosition& next) {
+    problem(fmt::format("the token at position {} belongs to no subscriber", device.key));
+    std::string token;
+    hot.take_token(token);
+    next = device.key + 1;
+  }
+
+  void compare(const char* what, std::uint64_t stored, std::uint64_t counted) {
+    if (stored != counted) {
+      problem(fmt::format("the store says {} {}, there are {}", stored, what, counted));
+    }
+  }
+
+  void members() {
+    Statement chunks(database_, "SELECT k, d FROM mem ORDER BY k");
+    std::uint64_t total = 0, reached = 0;
+    std::vector<MemberFormat::Entry> entries;
+    Subscriber subscriber;
+    for (Cursor row = chunks.rows(); row.next();) {
+      const std::uint64_t fence = row.natural(0);
+      if (fence <= reached && total != 0) problem("two chunks of subscriptions overlap");
+      entries.clear();
+      MemberFormat::decode(fence, row.bytes(1), entries);
+      if (entries.empty()) problem("a chunk of subscriptions is empty");
+      const auto topic = static_cast<std::uint32_t>(fence >> 32);
+      Tally& tally = tallies_[topic];
+      for (const MemberFormat::Entry& entry : entries) {
+        reached = entry.key;
+        ++total;
+        ++tally.subscribers;
+        const auto id = static_cast<std::uint32_t>(entry.key);
+        if (!audience_.subscriber(id, subscriber) || !subscriber.hears(topic)) {
+          problem(fmt::format("topic {} has subscriber {}, who does not hear it", topic, id));
+          continue;
+        }
+        const PlatformCounts platforms = subscriber.platforms();
+        for (std::size_t i = 0; i < kPlatforms; ++i) tally.devices[i] += platforms[i];
+      }
+    }
+    compare("subscriptions", total, subscriptions_);
+  }
+
+  void topics() {
+    Statement rows(database_, "SELECT id, name, subscribers, apns, fcm, webpush FROM topic");
+    std::uint64_t count = 0;
+    for (Cursor row = rows.rows(); row.next(); ++count) {
+      const Tally tally = tallies_[static_cast<std::uint32_t>(row.integer(0))];
+      const PlatformCounts stored = {row.natural(3), row.natural(4), row.natural(5)};
+      if (tally.subscribers != row.natural(2) || tally.devices != stored) {
+        problem(
+            fmt::format("topic {} counts {} subscribers and {}/{}/{} devices, there are {} and "
+                        "{}/{}/{}",
+                        row.bytes(1), row.natural(2), stored[0], stored[1], stored[2],
+                        tally.subscribers, tally.devices[0], tally.devices[1], tally.devices[2]));
+      }
+    }
+    compare("topics", events_.counts().topics, count);
+  }
+
+  // Every hint leads to a name with its hash, and there are as many hints as names.
+  void names() {
+    Statement chunks(database_, "SELECT k, d FROM hx ORDER BY k");
+    std::array<std::uint64_t, 4> totals{};
+    std::uint64_t reached = 0;
+    std::vector<HashFormat::Entry> entries;
+    for (Cursor row = chunks.rows(); row.next();) {
+      if (row.natural(0) <= reached && reached != 0) problem("two chunks of names overlap");
+      entries.clear();
+      HashFormat::decode(row.natural(0), row.bytes(1), entries);
+      for (std::size_t i = 0; i < entries.size(); ++i) {
+        const HashFormat::Entry& entry = entries[i];
+        if (i > 0 && HashFormat::before(entry, entries[i - 1])) problem("names are out of order");
+        reached = entry.key;
+        ++totals.at(std::min<std::size_t>(entry.key >> 32, totals.size() - 1));
+        if (!leads_somewhere(entry)) {
+          problem(fmt::format("a hint of kind {} leads to subscriber {}, who has no such name",
+                              entry.key >> 32, entry.subscriber));
+        }
+      }
+    }
+    compare("names of subscribers", totals[1], named_);
+    compare("names of devices", totals[2], devices_);
+    compare("tokens", totals[3], devices_);
+  }
+
+  bool leads_somewhere(const HashFormat::Entry& entry) {
+    Subscriber subscriber;
+    if (!audience_.subscriber(entry.subscriber, subscriber)) return false;
+    switch (static_cast<NameKind>(entry.key >> 32)) {
+      case NameKind::kSubscriber:
+        return !subscriber.anonymous &&
+               audience_.subscriber_key(subscriber.app, subscriber.name) == entry.key;
+      case NameKind::kDevice:
+        return std::any_of(subscriber.devices.begin(), subscriber.devices.end(),
+                           [&](const auto& device) {
+                             return audience_.device_key(subscriber.app, device.name) == entry.key;
+                           });
+      case NameKind::kToken:
+        return std::any_of(
+            subscriber.devices.begin(), subscriber.devices.end(), [&](const auto& device) {
+              const auto hot = audience_.device_at(position_of(entry.subscriber, device.ordinal));
+              return hot &&
+                     audience_.token_key(subscriber.app, hot->platform, hot->token) == entry.key;
+            });
+    }
+    return false;
+  }
+
+  void jobs() {
+    Statement rows(database_,
+                   "SELECT event, platform, targeted, accepted, rejected, expired, suppressed, "
+                   "cancelled, dead_lettered, retries, cursor, beyond, state, "
+                   "(SELECT count(*) FROM retry WHERE retry.event = job.event AND retry.platform = "
+                   "job.platform), topic, frozen FROM job");
+    const std::uint64_t clock = clock_now();
+    for (Cursor row = rows.rows(); row.next();) {
+      const std::string job = fmt::format("job {}/{}", row.integer(0), row.integer(1));
+      const Counters counters = EventTables::counters_from(row, 2);
+      const auto state = static_cast<EventState>(row.integer(12));
+      if (is_finished(state) && counters.pending() != 0) {
+        problem(job + " is finished with devices pending");
+      }
+      if (row.natural(9) != row.natural(13)) problem(job + " counts its retries wrongly");
+      if (row.natural(15) >= clock) problem(job + " was frozen in the future");
+      std::vector<DevicePosition> beyond;
+      decode_positions(row.bytes(11), beyond);
+      if (!beyond.empty() && beyond.front() <= row.natural(10)) {
+        problem(job + " has positions beyond its cursor that are not");
+      }
+      if (row.integer(14) == 0) named_audience(row.integer(0), row.integer(1), row.natural(2));
+    }
+  }
+
+  std::uint64_t clock_now() {
+    Statement clock(database_, "SELECT clock FROM meta");
+    Cursor row = clock.rows();
+    return row.next() ? row.natural(0) : 0;
+  }
+
+  void named_audience(std::int64_t event, std::int64_t platform, std::uint64_t targeted) {
+    Statement parts(
+        database_,
+        "SELECT positions FROM audience WHERE event = ? AND platform = ? ORDER BY first");
+    std::vector<DevicePosition> positions;
+    for (Cursor row = parts.rows(event, platform); row.next();) {
+      decode_positions(row.bytes(0), positions);
+    }
+    if (positions.size() != targeted || !std::is_sorted(positions.begin(), positions.end())) {
+      problem(fmt::format("job {}/{} has lost part of its audience", event, platform));
+    }
+  }
+
+  struct Tally {
+    std::uint64_t subscribers = 0;
+    PlatformCounts devices{};
+  };
+
+  Database& database_;
+  AudienceTables audience_;
+  EventTables events_;
+  std::vector<std::string> problems_;
+  std::uint64_t subscribers_ = 0, devices_ = 0, named_ = 0, subscriptions_ = 0;
+  std::map<std::uint32_t, Tally> tallies_;
+};
+
+}  // namespace
+
+Result<std::vector<std::string>> check_sqlite_store(const std::string& path, bool deep) {
+  try {
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) {
+      fail(Error::Kind::kNotFound, fmt::format("there is no store at {}: check the path", path));
+    }
+    Database database(path, Database::Access::kReadOnly);
+    database.wait_when_busy(std::chrono::seconds(5));
+    if (identify(database) == FileState::kEmpty) {
+      fail(Error::Kind::kCorrupt, fmt::format("{} is empty and not a store: check the path", path));
+    }
+    const ReadTransaction snapshot(database);
+    return StoreCheck(database).run(deep);
+  } catch (const StoreFailure& failure) {
+    return tl::unexpected(failure.error);
+  }
+}
+
+}  // namespace carillon::store

@@ -1,0 +1,107 @@
+#include "storage/sqlite/subscriber.h"
+
+#include <algorithm>
+
+#include "storage/sqlite/byte_reader.h"
+
+namespace carillon::store::sqlite {
+namespace {
+
+constexpr std::uint64_t kIsAnonymous = 1, kHasOrdinals = 2;
+constexpr std::uint8_t kHasOrdinal = 4, kHasTimezone = 8;
+
+bool has_plain_ordinals(const Subscriber& subscriber) {
+  if (subscriber.freed_at != 0 || subscriber.next_ordinal != subscriber.devices.size())
+    return false;
+  for (std::size_t i = 0; i < subscriber.devices.size(); ++i) {
+    if (subscriber.devices[i].ordinal != i) return false;
+  }
+  return true;
+}
+
+void append_name(std::string& out, std::string_view name) {
+  out.push_back(static_cast<char>(name.size()));
+  out.append(name);
+}
+
+void decode_device(ByteReader& in, Subscriber::Device& device) {
+  const std::uint8_t head = in.byte();
+  if ((head & 3) == 0) in.corrupt();
+  device.platform = static_cast<Platform>(head & 3);
+  device.name.assign(in.view(in.byte()));
+  device.registered_ms = static_cast<std::int64_t>(in.varint());
+  device.ordinal = head & kHasOrdinal ? in.byte() : 0;
+  device.timezone = head & kHasTimezone ? in.varint_to<std::uint32_t>(0xffff'ffff) : 0;
+}
+
+}  // namespace
+
+static_assert(kNameBytesMax <= 255, "a name's length is one byte");
+
+bool Subscriber::hears(std::uint32_t topic) const {
+  return std::binary_search(topics.begin(), topics.end(), topic);
+}
+
+PlatformCounts Subscriber::platforms() const {
+  PlatformCounts counts{};
+  for (const Device& device : devices) ++counts[static_cast<std::size_t>(device.platform) - 1];
+  return counts;
+}
+
+void decode_subscriber(std::string_view row, Subscriber& out) {
+  ByteReader in(row, "a subscriber's row");
+  out.app = in.varint_to<std::uint32_t>(0xffff'ffff);
+  const std::uint64_t head = in.varint();
+  out.anonymous = head & kIsAnonymous;
+  out.name.clear();
+  if (!out.anonymous) out.name.assign(in.view(in.byte()));
+  const std::uint64_t count = head >> 2;
+  if (count > kDevicesPerSubscriberMax) in.corrupt();
+  out.next_ordinal = static_cast<std::uint32_t>(count);
+  out.freed_at = 0;
+  if (head & kHasOrdinals) {
+    out.next_ordinal = in.varint_to<std::uint32_t>(kOrdinals);
+    out.freed_at = in.varint();
+  }
+  out.devices.resize(count);
+  for (Subscriber::Device& device : out.devices) decode_device(in, device);
+  for (std::size_t i = 1; i < count; ++i) {
+    if (out.devices[i].ordinal <= out.devices[i - 1].ordinal) in.corrupt();
+  }
+  out.topics.clear();
+  for (std::uint64_t topic = 0; !in.done();) {
+    const std::uint64_t delta = in.varint_to<std::uint64_t>(0xffff'ffff);
+    topic += delta;
+    if (delta == 0 || topic > 0x7fff'ffff) in.corrupt();
+    out.topics.push_back(static_cast<std::uint32_t>(topic));
+  }
+}
+
+void encode_subscriber(const Subscriber& subscriber, std::string& out) {
+  const bool plain = has_plain_ordinals(subscriber);
+  append_varint(out, subscriber.app);
+  append_varint(out, subscriber.devices.size() << 2 | (plain ? 0 : kHasOrdinals) |
+                         (subscriber.anonymous ? kIsAnonymous : 0));
+  if (!subscriber.anonymous) append_name(out, subscriber.name);
+  if (!plain) {
+    append_varint(out, subscriber.next_ordinal);
+    append_varint(out, subscriber.freed_at);
+  }
+  for (const Subscriber::Device& device : subscriber.devices) {
+    int head = static_cast<int>(device.platform);
+    if (device.ordinal != 0) head |= kHasOrdinal;
+    if (device.timezone != 0) head |= kHasTimezone;
+    out.push_back(static_cast<char>(head));
+    append_name(out, device.name);
+    append_varint(out, static_cast<std::uint64_t>(device.registered_ms));
+    if (device.ordinal != 0) out.push_back(static_cast<char>(device.ordinal));
+    if (device.timezone != 0) append_varint(out, device.timezone);
+  }
+  std::uint32_t previous = 0;
+  for (const std::uint32_t topic : subscriber.topics) {
+    append_varint(out, topic - previous);
+    previous = topic;
+  }
+}
+
+}  // namespace carillon::store::sqlite

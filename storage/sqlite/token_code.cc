@@ -1,0 +1,164 @@
+#include "storage/sqlite/token_code.h"
+
+#include <array>
+
+#include "storage/store.h"
+
+namespace carillon::store::sqlite {
+namespace {
+
+constexpr std::size_t kApnsTokenBytes = 32;
+constexpr std::size_t kLettersMax = 254;  // letters, so that the colon's place fits its byte
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::uint8_t kNotInAlphabet = 0xff;
+
+constexpr std::array<std::uint8_t, 256> kLetterValue = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(kNotInAlphabet);
+  for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
+    values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
+  }
+  return values;
+}();
+
+constexpr std::array<std::array<char, 2>, 256> kHexDigits = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t i = 0; i < 256; ++i) pairs[i] = {digits[i >> 4], digits[i & 15]};
+  return pairs;
+}();
+
+int hex_value(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  return -1;
+}
+
+bool is_hex(std::string_view token) {
+  if (token.empty() || token.size() % 2 != 0) return false;
+  for (const char digit : token) {
+    if (hex_value(digit) < 0) return false;
+  }
+  return true;
+}
+
+bool is_letters(std::string_view token) {
+  std::size_t colons = 0;
+  for (const char letter : token) {
+    if (letter == ':') {
+      ++colons;
+    } else if (kLetterValue[static_cast<unsigned char>(letter)] == kNotInAlphabet) {
+      return false;
+    }
+  }
+  return colons <= 1 && token.size() <= kLettersMax && !token.empty();
+}
+
+std::size_t letter_bytes(std::size_t letters) {
+  return (letters * 6 + 7) / 8;
+}
+
+void pack_letters(std::string_view token, std::string& out) {
+  const std::size_t colon = token.find(':');
+  const bool has_colon = colon != std::string_view::npos;
+  append_varint(out, token.size() - (has_colon ? 1 : 0));
+  out.push_back(static_cast<char>(has_colon ? colon + 1 : 0));
+  std::uint32_t bits = 0;
+  int held = 0;
+  for (const char letter : token) {
+    if (letter == ':') continue;
+    bits = bits << 6 | kLetterValue[static_cast<unsigned char>(letter)];
+    for (held += 6; held >= 8; held -= 8) out.push_back(static_cast<char>(bits >> (held - 8)));
+  }
+  if (held > 0) out.push_back(static_cast<char>(bits << (8 - held)));
+}
+
+void unpack_letters(ByteReader& in, std::string& out) {
+  const auto letters = in.varint_to<std::size_t>(kLettersMax);
+  const std::size_t place = in.byte();
+  if (place > letters + 1) in.corrupt();
+  const std::uint8_t* packed = in.take(letter_bytes(letters));
+  std::uint32_t bits = 0;
+  int held = 0;
+  for (std::size_t i = 0; i < letters; ++i) {
+    if (i + 1 == place) out.push_back(':');
+    if (held < 6) {
+      bits = bits << 8 | *packed++;
+      held += 8;
+    }
+    held -= 6;
+    out.push_back(kAlphabet[bits >> held & 0x3f]);
+  }
+  if (place == letters + 1) out.push_back(':');
+}
+
+void unpack_hex(const std::uint8_t* bytes, std::size_t count, std::string& out) {
+  const std::size_t start = out.size();
+  out.resize(start + 2 * count);
+  char* to = out.data() + start;
+  for (std::size_t i = 0; i < count; ++i, to += 2) {
+    to[0] = kHexDigits[bytes[i]][0];
+    to[1] = kHexDigits[bytes[i]][1];
+  }
+}
+
+}  // namespace
+
+TokenCode pack_token(std::string_view token, std::string& out) {
+  if (is_hex(token)) {
+    const std::size_t bytes = token.size() / 2;
+    if (bytes != kApnsTokenBytes) append_varint(out, bytes);
+    for (std::size_t i = 0; i < token.size(); i += 2) {
+      out.push_back(static_cast<char>(hex_value(token[i]) << 4 | hex_value(token[i + 1])));
+    }
+    return bytes == kApnsTokenBytes ? TokenCode::kHex32 : TokenCode::kHex;
+  }
+  if (is_letters(token)) {
+    pack_letters(token, out);
+    return TokenCode::kLetters;
+  }
+  append_varint(out, token.size());
+  out.append(token);
+  return TokenCode::kRaw;
+}
+
+void unpack_token(TokenCode code, ByteReader& in, std::string& out) {
+  switch (code) {
+    case TokenCode::kHex32:
+      return unpack_hex(in.take(kApnsTokenBytes), kApnsTokenBytes, out);
+    case TokenCode::kHex: {
+      const auto bytes = in.varint_to<std::size_t>(kTokenBytesMax / 2);
+      return unpack_hex(in.take(bytes), bytes, out);
+    }
+    case TokenCode::kLetters:
+      return unpack_letters(in, out);
+    case TokenCode::kRaw:
+      out.append(in.view(in.varint_to<std::size_t>(kTokenBytesMax)));
+      return;
+  }
+}
+
+std::string_view skip_token(TokenCode code, ByteReader& in) {
+  const std::uint8_t* start = in.at();
+  switch (code) {
+    case TokenCode::kHex32:
+      in.take(kApnsTokenBytes);
+      break;
+    case TokenCode::kHex:
+      in.take(in.varint_to<std::size_t>(kTokenBytesMax / 2));
+      break;
+    case TokenCode::kLetters: {
+      const auto letters = in.varint_to<std::size_t>(kLettersMax);
+      if (in.byte() > letters + 1) in.corrupt();
+      in.take(letter_bytes(letters));
+      break;
+    }
+    case TokenCode::kRaw:
+      in.take(in.varint_to<std::size_t>(kTokenBytesMax));
+      break;
+  }
+  return {reinterpret_cast<const char*>(start), static_cast<std::size_t>(in.at() - start)};
+}
+
+}  // namespace carillon::store::sqlite

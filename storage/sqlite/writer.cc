@@ -1,0 +1,198 @@
+#include "storage/sqlite/writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <future>
+
+#include "storage/sqlite/schema.h"
+
+namespace carillon::store::sqlite {
+namespace {
+
+// An erased name is gone from the tables at once and from the log at its next truncation: soon,
+// but not for each of a thousand erasures.
+constexpr std::chrono::seconds kTruncateDelay{1};
+
+// A guest beside a relay leaves a gap after a long transaction, or the relay's writer, which asks
+// every millisecond, would meet the next one.
+constexpr std::chrono::milliseconds kGuestLongTransaction{10};
+constexpr std::chrono::milliseconds kGuestGap{2};
+
+extern "C" int carillon_note_wal_pages(void* pages, sqlite3*, const char*, int count) {
+  *static_cast<int*>(pages) = count;
+  return SQLITE_OK;
+}
+
+}  // namespace
+
+Writer::Writer(const SqliteStoreOptions& options)
+    : options_(options),
+      database_(options.path,
+                options.create ? Database::Access::kCreate : Database::Access::kReadWrite) {
+  database_.wait_when_busy(options_.busy_wait);
+  if (!options_.create && identify(database_) == FileState::kEmpty) {
+    fail(Error::Kind::kCorrupt,
+         fmt::format("{} is empty and not a store: check the path", options_.path));
+  }
+  if (options_.pages_max != 0) {
+    database_.execute(fmt::format("PRAGMA max_page_count = {}", options_.pages_max));
+  }
+  migrate(database_);
+  database_.execute("PRAGMA synchronous = FULL");
+  database_.execute("PRAGMA secure_delete = ON");
+  database_.execute("PRAGMA temp_store = MEMORY");
+  database_.execute("PRAGMA wal_autocheckpoint = 0");
+  database_.execute(fmt::format("PRAGMA cache_size = -{}", options_.writer_cache_kib));
+  database_.execute(fmt::format("PRAGMA journal_size_limit = {}", options_.wal_bytes_max));
+  sqlite3_wal_hook(database_.handle(), &carillon_note_wal_pages, &wal_pages_);
+  session_.emplace(database_);
+  checkpointer_.emplace(options_.path, options_.checkpoint_interval);
+  thread_ = std::thread([this] { loop(); });
+}
+
+Writer::~Writer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Writer::submit(Apply apply, Company company, std::function<void(Result<void>)> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(
+        {.apply = std::move(apply), .company = company, .done = std::move(done), .result = {}});
+  }
+  wake_.notify_one();
+}
+
+Result<void> Writer::run(Apply apply, Company company) {
+  std::promise<Result<void>> promise;
+  auto future = promise.get_future();
+  submit(std::move(apply), company,
+         [&promise](Result<void> result) { promise.set_value(std::move(result)); });
+  return future.get();
+}
+
+void Writer::loop() {
+  std::vector<Request> group;
+  while (take_group(group)) {
+    if (!group.empty()) commit(group);
+    group.clear();
+    truncate_if_due();
+  }
+}
+
+// False: nothing is left to do, ever. An empty group: something is due on the side.
+bool Writer::take_group(std::vector<Request>& group) {
+  std::unique_lock lock(mutex_);
+  const auto has_work = [this] { return !queue_.empty() || stopping_; };
+  if (truncate_at_) {
+    wake_.wait_until(lock, *truncate_at_, has_work);
+  } else {
+    wake_.wait(lock, has_work);
+  }
+  if (queue_.empty()) return !stopping_;
+  // Clients that shared the last commit come back about together: wait for them, but not for long.
+  const std::size_t expected = std::min(company_, options_.group_requests_max);
+  if (queue_.size() < expected && !stopping_) {
+    wake_.wait_for(lock, options_.group_wait,
+                   [&] { return queue_.size() >= expected || stopping_; });
+  }
+  while (!queue_.empty() && group.size() < options_.group_requests_max) {
+    const bool alone = queue_.front().company == Company::kAlone;
+    if (alone && !group.empty()) break;
+    group.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+    if (alone) break;
+  }
+  company_ = group.size();
+  return true;
+}
+
+void Writer::commit(std::vector<Request>& group) {
+  const auto start = Clock::now();
+  if (const auto error = attempt(group)) {
+    const bool again = group.size() > 1 && error->kind != Error::Kind::kBusy;
+    for (Request& request : group) {
+      request.result = tl::unexpected(*error);
+      if (!again) continue;
+      if (auto own = attempt(std::span(&request, 1))) {
+        request.result = tl::unexpected(*std::move(own));
+      }
+    }
+  }
+  for (Request& request : group) request.done(std::move(request.result));
+  after_commit();
+  if (!options_.exclusive && Clock::now() - start > kGuestLongTransaction) {
+    std::this_thread::sleep_for(kGuestGap);
+  }
+}
+
+std::optional<Error> Writer::attempt(std::span<Request> group) {
+  AudienceEdit& audience = session_->audience;
+  for (Request& request : group) request.result = {};
+  try {
+    database_.execute("BEGIN IMMEDIATE");
+    audience.begin();
+    if (group.size() == 1) {
+      group.front().apply(*session_);
+      audience.flush();
+    } else {
+      for (Request& request : group) apply_beside_others(request);
+    }
+    audience.finish();
+    database_.execute("COMMIT");
+  } catch (const StoreFailure& failure) {
+    database_.rollback();
+    audience.forget();
+    return failure.error;
+  }
+  commits_.fetch_add(1, std::memory_order_relaxed);
+  committed_requests_.fetch_add(group.size(), std::memory_order_relaxed);
+  return std::nullopt;
+}
+
+void Writer::apply_beside_others(Request& request) {
+  database_.execute("SAVEPOINT request");
+  try {
+    request.apply(*session_);
+    session_->audience.flush();
+    database_.execute("RELEASE request");
+  } catch (const StoreFailure& failure) {
+    if (!database_.in_transaction()) throw;
+    database_.execute("ROLLBACK TO request");
+    database_.execute("RELEASE request");
+    session_->audience.forget_request();
+    request.result = tl::unexpected(failure.error);
+  }
+}
+
+void Writer::after_commit() {
+  checkpointer_->committed();
+  const auto wal_bytes = static_cast<std::size_t>(wal_pages_) * kPageBytes;
+  if (wal_bytes > options_.wal_bytes_max) {
+    sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                              nullptr);
+  }
+  if (session_->audience.erased()) {
+    session_->audience.erased_taken();
+    if (!truncate_at_) truncate_at_ = Clock::now() + kTruncateDelay;
+  }
+}
+
+// Readers may hold the log for a moment; then it is tried again.
+void Writer::truncate_if_due() {
+  if (!truncate_at_ || Clock::now() < *truncate_at_) return;
+  database_.wait_when_busy(std::chrono::milliseconds(20));
+  const int code = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr,
+                                             SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  database_.wait_when_busy(options_.busy_wait);
+  truncate_at_.reset();
+  if (code != SQLITE_OK) truncate_at_ = Clock::now() + kTruncateDelay;
+}
+
+}  // namespace carillon::store::sqlite

@@ -1,0 +1,91 @@
+// The store's single writer: a thread that applies requests one after the other and lets
+// neighbours share one commit.
+//
+// A request that fails is undone alone (a savepoint). If the commit itself fails, or a statement's
+// failure takes the whole transaction with it, every request of the group is tried once more on its
+// own, so that each gets its own answer. Requests may thus be applied twice, never committed twice.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "storage/sqlite/audience_edit.h"
+#include "storage/sqlite/checkpointer.h"
+#include "storage/sqlite/event_edit.h"
+#include "storage/sqlite/sqlite_store.h"
+
+namespace carillon::store::sqlite {
+
+class Writer {
+ public:
+  // What a request works on: the writer's connection.
+  struct Session {
+    explicit Session(Database& database) : audience(database), events(database, audience) {}
+    AudienceEdit audience;
+    EventEdit events;
+  };
+  using Apply = std::function<void(Session&)>;  // throws StoreFailure
+  enum class Company : std::uint8_t {
+    kShared,
+    kAlone  // a transaction of its own: too large for a savepoint's copies of pages
+  };
+
+  explicit Writer(const SqliteStoreOptions& options);
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer();  // applies what is queued first
+
+  // From any thread. `done` runs on the writer's thread once the request is durable or undone.
+  void submit(Apply apply, Company company, std::function<void(Result<void>)> done);
+  // Waits for it.
+  Result<void> run(Apply apply, Company company = Company::kShared);
+
+  std::uint64_t commits() const { return commits_.load(std::memory_order_relaxed); }
+  std::uint64_t committed_requests() const {
+    return committed_requests_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  struct Request {
+    Apply apply;
+    Company company = Company::kShared;
+    std::function<void(Result<void>)> done;
+    Result<void> result;
+  };
+  using Clock = std::chrono::steady_clock;
+
+  void loop();
+  bool take_group(std::vector<Request>& group);
+  void commit(std::vector<Request>& group);
+  // Nothing, or why the transaction as a whole did not happen.
+  std::optional<Error> attempt(std::span<Request> group);
+  void apply_beside_others(Request& request);
+  void after_commit();
+  void truncate_if_due();
+
+  const SqliteStoreOptions options_;
+  Database database_;
+  std::optional<Session> session_;
+  std::atomic<std::uint64_t> commits_{0}, committed_requests_{0};
+  int wal_pages_ = 0;  // as of the latest commit
+  std::optional<Clock::time_point> truncate_at_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Request> queue_;
+  std::size_t company_ = 1;  // how many shared the latest commit
+  bool stopping_ = false;
+
+  std::optional<Checkpointer> checkpointer_;
+  std::thread thread_;
+};
+
+}  // namespace carillon::store::sqlite
