@@ -15,6 +15,7 @@ namespace carillon::cli {
 struct ImportOptions {
   std::filesystem::path file = "-";  // "-": standard input
   std::string app;                   // for lines without `app`; lines with another one are bad
+  std::size_t batch_lines = 2'000;   // lines that are written at once
   // How long another process that holds the store is waited for, and how often it is tried.
   std::chrono::milliseconds busy_wait_max{60'000};
   std::chrono::milliseconds busy_pause{200};

@@ -1,0 +1,76 @@
+#include "relay/cli/check_command.h"
+
+#include <fmt/format.h>
+
+#include <ostream>
+#include <span>
+#include <system_error>
+
+#include "relay/cli/credentials.h"
+#include "relay/cli/exit_code.h"
+#include "relay/cli/installation.h"
+#include "storage/sqlite/sqlite_store.h"
+
+namespace carillon::cli {
+namespace {
+
+// Providers that are made to be looked at hear of no answers: nothing is submitted to them.
+class NoVerdicts : public push::VerdictSink {
+ public:
+  void on_verdicts(std::span<const push::Verdict>) noexcept override {}
+};
+
+bool check_credentials(Terminal& terminal, const config::Config& config) {
+  NoVerdicts sink;
+  push::EventLoop loop;
+  const Providers providers = make_providers(
+      config, [&sink](const std::string&, push::Platform) -> push::VerdictSink& { return sink; },
+      loop);
+  for (const std::string& problem : providers.problems) explain(terminal, problem);
+  if (!providers.problems.empty()) return false;
+  terminal.out << fmt::format("credentials: {} providers of {} apps are in order\n",
+                              providers.made.size(), config.apps.size());
+  return true;
+}
+
+bool check_store(Terminal& terminal, const std::filesystem::path& path, bool deep) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) && !error) {
+    const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    if (!std::filesystem::is_directory(folder, error)) {
+      explain(terminal, fmt::format("the store's folder {} is not there: make it, or change "
+                                    "store.path",
+                                    folder.string()));
+      return false;
+    }
+    terminal.out << fmt::format(
+        "store: {} is not there yet; the first command that needs it makes "
+        "it\n",
+        path.string());
+    return true;
+  }
+  const auto faults = store::check_sqlite_store(path.string(), deep);
+  if (!faults) {
+    explain(terminal, faults.error().message);
+    return false;
+  }
+  for (const std::string& fault : *faults) explain(terminal, fault);
+  if (!faults->empty()) return false;
+  terminal.out << fmt::format("store: {} is in order{}\n", path.string(),
+                              deep ? "" : " (--deep reads all of it)");
+  return true;
+}
+
+}  // namespace
+
+int run_check(Terminal& terminal, const CheckOptions& options) {
+  const auto config = load_config_or_explain(terminal, options.config_file);
+  if (!config) return kExitFailure;
+  terminal.out << fmt::format("config: {} is in order\n", options.config_file.string());
+  const bool credentials = check_credentials(terminal, *config);
+  const bool store = check_store(terminal, config->store.path, options.deep);
+  terminal.out << std::flush;
+  return credentials && store ? kExitOk : kExitFailure;
+}
+
+}  // namespace carillon::cli

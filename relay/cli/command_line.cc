@@ -1,0 +1,249 @@
+#include "relay/cli/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <ostream>
+
+#include "relay/cli/api_client.h"
+#include "relay/cli/check_command.h"
+#include "relay/cli/exit_code.h"
+#include "relay/cli/figures.h"
+#include "relay/cli/import_command.h"
+#include "relay/cli/installation.h"
+#include "relay/cli/keys_command.h"
+#include "relay/cli/publish_command.h"
+#include "relay/cli/serve_command.h"
+#include "relay/cli/watch_command.h"
+#include "storage/sqlite/sqlite_store.h"
+
+namespace carillon::cli {
+namespace {
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done; 1 it did not work, stderr says why; 2 the command line makes no sense;\n"
+    "3 import only: done, but bad lines were left out.";
+
+// Declares the commands and remembers the one that was asked for.
+class CommandLine {
+ public:
+  explicit CommandLine(Terminal& terminal) : terminal_(terminal) {
+    app_.require_subcommand(1);
+    app_.footer(kExitCodes);
+    app_.set_version_flag("--version", std::string("carillon ") + CARILLON_VERSION);
+    add_serve();
+    add_check();
+    add_import();
+    add_keys();
+    add_publish();
+    add_watch();
+  }
+
+  int run(std::vector<std::string> arguments) {
+    std::ranges::reverse(arguments);  // CLI11 takes them from the back
+    try {
+      app_.parse(std::move(arguments));
+    } catch (const CLI::ParseError& end) {  // its way to tell of --help, too
+      return app_.exit(end, terminal_.out, terminal_.err) == 0 ? kExitOk : kExitUsage;
+    }
+    return chosen_();
+  }
+
+ private:
+  CLI::App* add(CLI::App& parent, const std::string& name, const std::string& what,
+                const std::string& examples, std::function<int()> command) {
+    CLI::App* const added = parent.add_subcommand(name, what);
+    added->footer("Example:\n" + examples);
+    added->callback([this, command = std::move(command)] { chosen_ = command; });
+    return added;
+  }
+
+  void add_config_option(CLI::App* command) {
+    command->add_option("--config", config_file_, "the relay's configuration, a TOML file")
+        ->required()
+        ->type_name("FILE");
+  }
+
+  void add_api_options(CLI::App* command) {
+    command
+        ->add_option(
+            "--url", address_.url,
+            fmt::format("the relay; otherwise {}, otherwise {}", kUrlVariable, kUrlDefault))
+        ->type_name("URL");
+    command
+        ->add_option("--key", address_.key,
+                     fmt::format("the API key; better in {}, where a process list does not show it",
+                                 kKeyVariable))
+        ->type_name("KEY");
+    command
+        ->add_option("--ca-file", address_.ca_file,
+                     "PEM file with the authorities to trust, for an https relay")
+        ->type_name("FILE");
+  }
+
+  void add_serve() {
+    CLI::App* const command =
+        add(app_, "serve", "Run the relay in the foreground",
+            "  carillon serve --config /etc/carillon/carillon.toml\n"
+            "Prints \"ready\" when it answers. SIGTERM stops it: what was sent is waited for, the\n"
+            "rest goes on at the next start; a second SIGTERM does not wait.",
+            [this] { return run_serve(terminal_, config_file_); });
+    add_config_option(command);
+  }
+
+  void add_check() {
+    CLI::App* const command =
+        add(app_, "check", "Tell all problems of config, credentials and store at once",
+            "  carillon check --config /etc/carillon/carillon.toml\n"
+            "Connects to nobody and creates nothing.",
+            [this] { return run_check(terminal_, {.config_file = config_file_, .deep = deep_}); });
+    add_config_option(command);
+    command->add_flag("--deep", deep_, "read the whole store; minutes for a large one");
+  }
+
+  void add_import() {
+    CLI::App* const command = add(
+        app_, "import", "Load devices and their topics from NDJSON, also while the relay runs",
+        "  carillon import --config carillon.toml devices.ndjson\n"
+        "  device-sim devices --count 100000 --seed 7 | carillon import --config carillon.toml -\n"
+        "One JSON object a line:\n"
+        "  {\"device\":\"d-1\",\"app\":\"video\",\"platform\":\"fcm\",\"token\":\"...\",\n"
+        "   \"subscriber\":\"u-9\",\"topics\":[\"channel-42\"],\"locale\":\"de\"}\n"
+        "Bad lines are told on stderr, the others are kept; the exit code is then 3.",
+        [this] {
+          return with_store([this](auto& store, auto& config) { return import(store, config); });
+        });
+    add_config_option(command);
+    command->add_option("NDJSON", import_.file, "the file; \"-\" or nothing: standard input");
+    command->add_option("--app", import_.app, "the app of lines that name none; no other is taken")
+        ->type_name("APP");
+  }
+
+  void add_keys() {
+    CLI::App* const keys = app_.add_subcommand("keys", "Make, list and revoke API keys");
+    keys->require_subcommand(1);
+    keys->footer("A running relay knows of changes within a second.");
+    CLI::App* const create = add(
+        *keys, "create", "Make a key and print it, this once; only its hash is stored",
+        "  carillon keys create --config carillon.toml --name backend --scopes publish", [this] {
+          return with_store([this](auto& store, auto&) {
+            return run_keys_create(terminal_, store, key_name_, key_scopes_);
+          });
+        });
+    add_config_option(create);
+    create->add_option("--name", key_name_, "what the key is called in lists and logs")->required();
+    create
+        ->add_option("--scopes", key_scopes_,
+                     "publish (events), subscribe (devices, topics, import), admin (everything), "
+                     "separated by commas")
+        ->required();
+    CLI::App* const list = add(
+        *keys, "list", "List the keys, revoked ones too",
+        "  carillon keys list --config carillon.toml", [this] {
+          return with_store([this](auto& store, auto&) { return run_keys_list(terminal_, store); });
+        });
+    add_config_option(list);
+    CLI::App* const revoke =
+        add(*keys, "revoke", "Take a key's rights away",
+            "  carillon keys revoke --config carillon.toml --name backend", [this] {
+              return with_store([this](auto& store, auto&) {
+                return run_keys_revoke(terminal_, store, key_name_);
+              });
+            });
+    add_config_option(revoke);
+    revoke->add_option("--name", key_name_, "the key's name")->required();
+  }
+
+  void add_publish() {
+    CLI::App* const command = add(
+        app_, "publish", "Send one event over the relay's API; prints its id",
+        "  carillon publish --app video --topic channel-42 --title 'New upload' \\\n"
+        "    --body 'Bells of Bruges' --data video=bruges-3 --ttl 1h --watch",
+        [this] {
+          return with_api([this](ApiClient& api) { return run_publish(terminal_, api, publish_); });
+        });
+    add_api_options(command);
+    command->add_option("--app", publish_.app, "the app")->required()->type_name("APP");
+    CLI::Option_group* const audience = command->add_option_group("audience", "who gets it");
+    audience->add_option("--topic", publish_.topic, "everyone who follows it");
+    audience->add_option("--subscriber", publish_.subscribers, "all devices of these users");
+    audience->add_option("--device", publish_.devices, "these devices");
+    audience->require_option(1);
+    command->add_option("--title", publish_.title, "");
+    command->add_option("--body", publish_.body, "");
+    command->add_option("--image", publish_.image, "")->type_name("URL");
+    command->add_option("--data", publish_.data, "a pair for the app; may be repeated")
+        ->type_name("NAME=VALUE");
+    command->add_option("--ttl", publish_ttl_, "how long it is worth sending: 90s, 15m, 1h, 2d")
+        ->check([](const std::string& text) {
+          const auto ttl = parse_duration(text);
+          return ttl ? std::string() : ttl.error();
+        });
+    command->add_option("--priority", publish_.priority, "urgent, normal or bulk")
+        ->check(CLI::IsMember({"urgent", "normal", "bulk"}));
+    command->add_option("--collapse-key", publish_.collapse_key,
+                        "replaces an earlier notification with the same key");
+    command->add_option("--idempotency-key", publish_.idempotency_key,
+                        "a repeated call with the same key sends nothing new");
+    command->add_flag("--watch", publish_.watch, "then show its progress to the end");
+  }
+
+  void add_watch() {
+    CLI::App* const command =
+        add(app_, "watch", "Show an event's progress to its end",
+            "  carillon watch 0190a5c8-7f3b-7c52-9d1e-3f1d2c4b5a69\n"
+            "Exit code 0 if the event completed.",
+            [this] {
+              return with_api([this](ApiClient& api) { return run_watch(terminal_, api, watch_); });
+            });
+    add_api_options(command);
+    command->add_option("EVENT", watch_.event, "the event's id")->required();
+    command->add_flag("--json", watch_.json, "one progress document a line");
+  }
+
+  int with_store(const std::function<int(store::Store&, const config::Config&)>& command) {
+    const auto config = load_config_or_explain(terminal_, config_file_);
+    if (!config) return kExitFailure;
+    const auto store = open_store_or_explain(terminal_, config->store, StoreUse::kBeside);
+    return store ? command(*store, *config) : kExitFailure;
+  }
+
+  int with_api(const std::function<int(ApiClient&)>& command) {
+    if (!publish_ttl_.empty()) publish_.ttl = *parse_duration(publish_ttl_);
+    auto api = ApiClient::connect_to(address_, terminal_);
+    if (api) return command(*api);
+    explain(terminal_, api.error());
+    return kExitUsage;
+  }
+
+  int import(store::Store& store, const config::Config& config) {
+    // Large transactions are cheaper, but a relay beside this import wants to write in between.
+    import_.batch_lines =
+        nobody_serves(config.store) ? store::kBatchLinesAlone : store::kBatchLinesBesideARelay;
+    return run_import(terminal_, store, config, import_);
+  }
+
+  Terminal& terminal_;
+  CLI::App app_{"Carillon, a push fan-out relay", "carillon"};
+  std::function<int()> chosen_;
+  std::filesystem::path config_file_;
+  ApiAddress address_;
+  bool deep_ = false;
+  ImportOptions import_;
+  std::string key_name_;
+  std::string key_scopes_;
+  PublishOptions publish_;
+  std::string publish_ttl_;
+  WatchOptions watch_;
+};
+
+}  // namespace
+
+int run_command_line(std::vector<std::string> arguments, Terminal& terminal) {
+  return CommandLine(terminal).run(std::move(arguments));
+}
+
+}  // namespace carillon::cli

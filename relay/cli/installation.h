@@ -1,0 +1,34 @@
+// The config and the store that a command works on. What is wrong with them is told on stderr.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "relay/cli/terminal.h"
+#include "relay/config/config.h"
+#include "storage/store.h"
+
+namespace carillon::cli {
+
+// Every problem on a line of its own: "carillon.toml:12: http.threads must be 1 to 1024, not 0".
+std::optional<config::Config> load_config_or_explain(Terminal& terminal,
+                                                     const std::filesystem::path& file);
+
+enum class StoreUse {
+  kServe,   // the one relay of this store: another one is refused
+  kBeside,  // a short visit, beside a relay that may be running
+};
+// Creates the store if it is not there. Null: it could not be opened, and stderr says why.
+std::unique_ptr<store::Store> open_store_or_explain(Terminal& terminal, const config::Store& config,
+                                                    StoreUse use);
+// True if no relay has the store at this moment.
+bool nobody_serves(const config::Store& config);
+
+// "carillon: <sentence>" on stderr.
+void explain(Terminal& terminal, std::string_view sentence);
+
+}  // namespace carillon::cli

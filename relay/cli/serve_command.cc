@@ -1,0 +1,176 @@
+#include "relay/cli/serve_command.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "providers/http2/event_loop.h"
+#include "relay/api/http_server.h"
+#include "relay/api/publisher.h"
+#include "relay/cli/credentials.h"
+#include "relay/cli/exit_code.h"
+#include "relay/cli/installation.h"
+#include "relay/cli/stop_signals.h"
+#include "relay/fanout/engine.h"
+
+namespace carillon::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What HTTP requests that have begun get to end when the relay stops; a publish takes one flush.
+constexpr milliseconds kHttpGrace{2'000};
+// How often forgotten idempotency keys are removed; they are kept for hours.
+constexpr milliseconds kHousekeepingInterval{600'000};
+
+void log_to_stderr(const std::string& level) {
+  // spdlog's own error handling prints to stderr as well; a relay whose stderr is gone serves on.
+  auto logger = std::make_shared<spdlog::logger>("carillon",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  logger->set_level(spdlog::level::from_str(level));
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+// "127.0.0.1:0" and the port that it became → "http://127.0.0.1:40123"
+std::string url_of(const std::string& listen, std::uint16_t port) {
+  return fmt::format("http://{}:{}", listen.substr(0, listen.rfind(':')), port);
+}
+
+// All parts, in the order in which they stand on each other: the last goes first.
+class World {
+ public:
+  World(Terminal& terminal, config::Config config)
+      : terminal_(terminal), config_(std::move(config)) {}
+
+  // What does not come up is explained, all credentials at once.
+  bool start() {
+    store_ = open_store_or_explain(terminal_, config_.store, StoreUse::kServe);
+    if (!store_) return false;
+    engine_ = std::make_unique<fanout::Engine>(*store_, config_.fanout, fanout::Clocks::system(),
+                                               random_seed());
+    return add_providers() && start_engine() && start_http();
+  }
+
+  void announce() const {
+    terminal_.out << fmt::format("carillon {}, store {}, {}\nready\n", CARILLON_VERSION,
+                                 config_.store.path.string(),
+                                 url_of(config_.http.listen, http_->port()))
+                  << std::flush;
+    spdlog::info("serving {} apps on {}", config_.apps.size(),
+                 url_of(config_.http.listen, http_->port()));
+  }
+
+  // What nobody waits for.
+  void keep_house() {
+    const auto now = std::chrono::duration_cast<milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    const milliseconds kept = std::chrono::hours(config_.store.idempotency_hours);
+    const auto forgotten = store_->forget_idempotency_keys((now - kept).count());
+    if (!forgotten) {
+      spdlog::warn("old idempotency keys stay for now: {}", forgotten.error().message);
+    } else if (*forgotten > 0) {
+      spdlog::debug("{} idempotency keys are forgotten", *forgotten);
+    }
+  }
+
+  // No new requests, then answers of what was sent, then the last checkpoint.
+  void stop() {
+    spdlog::info("stopping: waiting up to {} ms for answers; a second signal ends it at once",
+                 config_.fanout.drain_ms);
+    http_->stop(kHttpGrace);
+    engine_->drain(milliseconds(config_.fanout.drain_ms));
+    http_.reset();
+    publisher_.reset();
+    engine_.reset();
+    store_.reset();
+    spdlog::info("stopped; what was not sent goes on at the next start");
+  }
+
+ private:
+  bool add_providers() {
+    for (const auto& [name, app] : config_.apps) engine_->add_app(name);
+    Providers providers = make_providers(
+        config_,
+        [this](const std::string& app, push::Platform platform) -> push::VerdictSink& {
+          return engine_->sink(app, platform);
+        },
+        loop_);
+    for (const std::string& problem : providers.problems) explain(terminal_, problem);
+    for (AppProvider& made : providers.made) {
+      engine_->add_provider(made.app, std::move(made.provider));
+    }
+    return providers.problems.empty();
+  }
+
+  bool start_engine() {
+    const auto started = engine_->start();
+    if (!started) explain(terminal_, started.error().message);
+    return started.has_value();
+  }
+
+  bool start_http() {
+    std::vector<std::string> apps;
+    for (const auto& [name, app] : config_.apps) apps.push_back(name);
+    publisher_ = std::make_unique<api::EnginePublisher>(*engine_);
+    http_ = std::make_unique<api::HttpServer>(
+        config_.http, api::HttpServer::Parts{.publisher = *publisher_,
+                                             .store = *store_,
+                                             .apps = std::move(apps),
+                                             .clocks = fanout::Clocks::system()});
+    const auto started = http_->start();
+    if (!started) explain(terminal_, started.error());
+    return started.has_value();
+  }
+
+  Terminal& terminal_;
+  const config::Config config_;
+  std::unique_ptr<store::Store> store_;
+  push::EventLoop loop_;
+  std::unique_ptr<fanout::Engine> engine_;
+  std::unique_ptr<api::EnginePublisher> publisher_;
+  std::unique_ptr<api::HttpServer> http_;
+};
+
+}  // namespace
+
+int run_serve(Terminal& terminal, const std::filesystem::path& config_file) {
+  auto config = load_config_or_explain(terminal, config_file);
+  if (!config) return kExitFailure;
+  log_to_stderr(config->log.level);
+  StopSignals signals;  // before the first thread
+  World world(terminal, std::move(*config));
+  if (!world.start()) return kExitFailure;
+  world.announce();
+  for (;;) {
+    world.keep_house();
+    switch (signals.wait(kHousekeepingInterval)) {
+      case StopSignals::Heard::kStop:
+        signals.release();
+        world.stop();
+        return kExitOk;
+      case StopSignals::Heard::kHangUp:
+        spdlog::warn("SIGHUP does nothing in this version: restart to read credentials again");
+        break;
+      case StopSignals::Heard::kNothing:
+        break;
+    }
+  }
+}
+
+}  // namespace carillon::cli
