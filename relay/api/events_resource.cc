@@ -30,8 +30,8 @@ Problem problem_of(fanout::Refusal::Kind kind) {
       return Problem::kUnknownApp;
     case Kind::kInvalid:
       return Problem::kEventRefused;
-    case Kind::kTooLarge:
-      return Problem::kPayloadTooLarge;
+    case Kind::kBacklog:
+      return Problem::kOverloaded;
     case Kind::kIdempotencyMismatch:
       return Problem::kIdempotencyMismatch;
     case Kind::kDraining:

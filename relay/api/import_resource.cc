@@ -36,6 +36,7 @@ Reply import_body(store::Store& store, const fanout::Clocks& clocks, const Admis
   import::Importer importer(
       store, {.app = app,
               .known_apps = {app},
+              .batch_lines = kImportBatchLines,
               .now_ms =
                   [&clocks] {
                     return std::chrono::duration_cast<std::chrono::milliseconds>(

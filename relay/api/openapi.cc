@@ -47,7 +47,7 @@ std::vector<Operation> operations() {
        "Publish one event to an audience",
        "Event",
        {{202, "Recorded on disk; the sends follow", "Accepted"}},
-       with_body({kUnknownApp, kEventRefused, kPayloadTooLarge, kIdempotencyMismatch, kDraining,
+       with_body({kUnknownApp, kEventRefused, kIdempotencyMismatch, kOverloaded, kDraining,
                   kStoreUnavailable, kStoreFull})},
       {Endpoint::kListEvents,
        "listEvents",

@@ -30,7 +30,6 @@ constexpr auto kRows = std::to_array<ProblemRow>({
     {kUnsupportedMediaType, "unsupported-media-type", 415, 0, "This path takes another media type"},
     {kExpectationFailed, "expectation-failed", 417, 0, "Only 100-continue can be expected"},
     {kEventRefused, "event-refused", 422, 0, "No provider can take the event as it is"},
-    {kPayloadTooLarge, "payload-too-large", 422, 0, "The notification is too large for a provider"},
     {kIdempotencyMismatch, "idempotency-mismatch", 422, 0,
      "The Idempotency-Key was used with another body"},
     {kRefusedByStore, "refused-by-store", 422, 0, "The store's limits do not allow this"},

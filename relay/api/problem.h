@@ -33,7 +33,6 @@ enum class Problem : std::uint8_t {
   kUnsupportedMediaType,
   kExpectationFailed,
   kEventRefused,
-  kPayloadTooLarge,
   kIdempotencyMismatch,
   kRefusedByStore,
   kHeadTooLarge,
