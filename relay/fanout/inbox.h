@@ -65,9 +65,7 @@ class Inbox {
   // `taken`, whose vectors must be empty and give their capacity back.
   void take(Contents& taken, std::optional<std::chrono::steady_clock::time_point> deadline) {
     std::unique_lock lock(mutex_);
-    const auto ready = [this] {
-      return !contents_.empty() || contents_.draining != seen_draining_;
-    };
+    const auto ready = [this] { return told_ || !contents_.empty(); };
     sleeping_ = true;
     if (deadline) {
       wake_.wait_until(lock, *deadline, ready);

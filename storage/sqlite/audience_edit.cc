@@ -656,7 +656,7 @@ bool AudienceEdit::remove_dead(DevicePosition position, Platform platform, std::
   for (std::size_t i = 0; i < devices.size(); ++i) {
     if (devices[i].ordinal != ordinal_of(position)) continue;
     if (devices[i].platform != platform || devices[i].registered_ms >= dead_since_ms) return false;
-    if (device_at(position).token != token) return false;
+    if (!token.empty() && device_at(position).token != token) return false;
     detach(*holder, i);
     drop_if_empty(*holder);
     return true;

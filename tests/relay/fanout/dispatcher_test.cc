@@ -1,5 +1,6 @@
 #include "relay/fanout/dispatcher.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -126,6 +127,11 @@ class DispatcherTest : public testing::Test {
     }
     dispatcher_->on_recorded(result, now_);
     return true;
+  }
+  void record_all() {
+    do {
+      pass(10);
+    } while (record());
   }
   void answer(Verdict verdict, std::size_t which = 0) {
     verdict.tag = provider_->open[which].tag;
@@ -290,8 +296,7 @@ TEST_F(DispatcherTest, ARetryIsDurableAndWaitsForItsTimeAcrossARestart) {
   turn();
   answer({.kind = VerdictKind::kUnavailable, .retry_after = std::chrono::seconds(30)});
   answer_all();
-  pass(10);
-  record();
+  record_all();
   EXPECT_EQ(counters(event).accepted, 2u);
   EXPECT_EQ(counters(event).pending(), 1u);
 
