@@ -75,7 +75,7 @@ class StoreContract : public testing::TestWithParam<StoreFactory> {
   }
   using Tokens = std::vector<std::string>;
 
-  TemporaryFolder folder_;
+  TemporaryFolder folder_{TemporaryFolder::Speed::kFast};
   std::unique_ptr<Store> store_;
 };
 
