@@ -90,7 +90,7 @@ class Import(HouseTest):
 
     def listen(self, count):
         phones = Program("device-sim listen", [
-            BINARIES / "device-sim", "listen", "--count", count, "--events", count, "--topic",
+            BINARIES / "device-sim", "listen", "--count", count, "--events", 1, "--topic",
             "channel-42", "--app", "video", "--control", f"127.0.0.1:{self.simulator.control_port}",
             "--relay", self.relay.url], {**os.environ, "CARILLON_API_KEY": self.relay.key})
         self.addCleanup(phones.stop)
