@@ -21,7 +21,8 @@ void AudiencePages::read(const FrozenAudience& audience, DevicePosition after, s
   page.devices.clear();
   page.tokens.clear();
   page.through = after;
-  page.end = false;
+  page.end = after >= kPositionMax;
+  if (page.end) return;
   limit = std::max<std::size_t>(limit, 1);
   hot_.restart();
   if (audience.topic != 0) {

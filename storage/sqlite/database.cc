@@ -114,6 +114,11 @@ void Statement::check(int code) const {
   if (code != SQLITE_OK) database_->fail_with(code);
 }
 
+void Statement::run_quietly() noexcept {
+  sqlite3_step(statement_.get());
+  sqlite3_reset(statement_.get());
+}
+
 // Bound values outlive the cursor (see Cursor), so SQLite need not copy them.
 void Statement::bind(int index, std::string_view text) {
   check(sqlite3_bind_text64(statement_.get(), index, text.data() ? text.data() : "", text.size(),

@@ -105,6 +105,8 @@ class Statement {
   void run(const Values&... values) {
     rows(values...).next();
   }
+  // For ends of transactions that nothing can be done about.
+  void run_quietly() noexcept;
 
  private:
   friend class Cursor;
@@ -124,16 +126,17 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
 
-// A snapshot that several statements read from; ends with its scope.
+// A snapshot that several statements read from; ends with its scope. The statements are BEGIN and
+// ROLLBACK, prepared on the connection.
 class ReadTransaction {
  public:
-  explicit ReadTransaction(Database& database) : database_(database) { database.execute("BEGIN"); }
+  ReadTransaction(Statement& begin, Statement& end) : end_(end) { begin.run(); }
   ReadTransaction(const ReadTransaction&) = delete;
   ReadTransaction& operator=(const ReadTransaction&) = delete;
-  ~ReadTransaction() { database_.rollback(); }
+  ~ReadTransaction() { end_.run_quietly(); }
 
  private:
-  Database& database_;
+  Statement& end_;
 };
 
 }  // namespace carillon::store::sqlite

@@ -180,7 +180,9 @@ std::optional<AcceptedEvent> EventEdit::repeated(std::uint32_t app, const NewEve
   if (row.bytes(0).size() != accepted.id.size()) fail_corrupt("an idempotency key");
   std::copy_n(row.bytes(0).data(), accepted.id.size(), reinterpret_cast<char*>(accepted.id.data()));
   for (Cursor job = targeted_.rows(Blob{bytes_of(accepted.id)}); job.next();) {
-    accepted.targeted[static_cast<std::size_t>(job.integer(0)) - 1] = job.natural(1);
+    const std::uint64_t platform = job.natural(0);
+    if (platform < 1 || platform > kPlatforms) fail_corrupt("a job's platform");
+    accepted.targeted[platform - 1] = job.natural(1);
   }
   return accepted;
 }

@@ -36,6 +36,8 @@ constexpr std::uint8_t ordinal_of(DevicePosition position) {
   return static_cast<std::uint8_t>(position);
 }
 
+inline constexpr DevicePosition kPositionMax = position_of(kSubscriberIdMax, 0xff);
+
 struct HotDevice {
   std::uint64_t key = 0;  // position
   std::uint64_t since = 0;

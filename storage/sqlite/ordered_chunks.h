@@ -217,23 +217,27 @@ class OrderedChunks {
     const std::uint64_t next = fence_after(chunk_.fence);
     const bool last = next == kNoFence || Format::group(next) != base;
     const std::size_t pieces = (bytes + Format::kBytesMax - 1) / Format::kBytesMax;
-    const std::size_t target = appended_ && last ? Format::kBytesMax : bytes / pieces + 1;
+    const std::size_t target =
+        appended_ && last ? Format::kBytesMax : (bytes + pieces - 1) / pieces;
     std::uint64_t fence = chunk_.fence, previous = fence;
     bool stored = chunk_.stored;
     std::size_t start = 0, held = Format::kHeaderBytes;
-    for (std::size_t i = 0; i < merged_.size(); ++i) {
-      const std::size_t adds = Format::bytes(previous, merged_[i]);
-      const bool cuttable = i > start && merged_[i].key != merged_[i - 1].key;
-      if (cuttable && held + adds > target) {
+    for (std::size_t i = 0; i < merged_.size();) {
+      const std::uint64_t key = merged_[i].key;
+      std::size_t end = i, adds = 0;  // of all that share the key
+      for (; end < merged_.size() && merged_[end].key == key; ++end) {
+        adds += Format::bytes(end == i ? previous : key, merged_[end]);
+      }
+      if (i > start && held + adds > target) {
         write(fence, stored, std::span(merged_).subspan(start, i - start));
         start = i;
-        fence = merged_[i].key;
+        fence = key;
         stored = false;
-        held = Format::kHeaderBytes + Format::bytes(fence, merged_[i]);
-      } else {
-        held += adds;
+        held = Format::kHeaderBytes;
       }
-      previous = merged_[i].key;
+      held += adds;
+      previous = key;
+      i = end;
     }
     write(fence, stored, std::span(merged_).subspan(start));
   }

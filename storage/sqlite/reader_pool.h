@@ -17,7 +17,12 @@ namespace carillon::store::sqlite {
 // One connection with all its statements prepared.
 struct ReadSession {
   explicit ReadSession(const SqliteStoreOptions& options)
-      : database(options.path, options), audience(database), events(database), pages(database) {}
+      : database(options.path, options),
+        begin(database, "BEGIN"),
+        end(database, "ROLLBACK"),
+        audience(database),
+        events(database),
+        pages(database) {}
 
   struct Connection : Database {
     Connection(const std::string& path, const SqliteStoreOptions& options)
@@ -29,6 +34,7 @@ struct ReadSession {
   };
 
   Connection database;
+  Statement begin, end;
   AudienceTables audience;
   EventTables events;
   AudiencePages pages;
@@ -50,7 +56,7 @@ class ReaderPool {
         ~Return() { pool.give_back(std::move(session)); }
       } giving_back{*this, session};
       try {
-        const ReadTransaction snapshot(session->database);
+        const ReadTransaction snapshot(session->begin, session->end);
         if constexpr (std::is_void_v<std::invoke_result_t<Read, ReadSession&>>) {
           read(*session);
           return {};

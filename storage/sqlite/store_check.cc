@@ -277,7 +277,8 @@ Result<std::vector<std::string>> check_sqlite_store(const std::string& path, boo
     if (identify(database) == FileState::kEmpty) {
       fail(Error::Kind::kCorrupt, fmt::format("{} is empty and not a store: check the path", path));
     }
-    const ReadTransaction snapshot(database);
+    Statement begin(database, "BEGIN"), end(database, "ROLLBACK");
+    const ReadTransaction snapshot(begin, end);
     return StoreCheck(database).run(deep);
   } catch (const StoreFailure& failure) {
     return tl::unexpected(failure.error);

@@ -68,6 +68,7 @@ void decode_subscriber(std::string_view row, Subscriber& out) {
   for (std::size_t i = 1; i < count; ++i) {
     if (out.devices[i].ordinal <= out.devices[i - 1].ordinal) in.corrupt();
   }
+  if (count != 0 && out.devices.back().ordinal >= out.next_ordinal) in.corrupt();
   out.topics.clear();
   for (std::uint64_t topic = 0; !in.done();) {
     const std::uint64_t delta = in.varint_to<std::uint64_t>(0xffff'ffff);

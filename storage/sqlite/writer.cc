@@ -136,7 +136,7 @@ std::optional<Error> Writer::attempt(std::span<Request> group) {
   AudienceEdit& audience = session_->audience;
   for (Request& request : group) request.result = {};
   try {
-    database_.execute("BEGIN IMMEDIATE");
+    session_->begin.run();
     audience.begin();
     if (group.size() == 1) {
       group.front().apply(*session_);
@@ -145,7 +145,7 @@ std::optional<Error> Writer::attempt(std::span<Request> group) {
       for (Request& request : group) apply_beside_others(request);
     }
     audience.finish();
-    database_.execute("COMMIT");
+    session_->commit.run();
   } catch (const StoreFailure& failure) {
     database_.rollback();
     audience.forget();
@@ -157,15 +157,15 @@ std::optional<Error> Writer::attempt(std::span<Request> group) {
 }
 
 void Writer::apply_beside_others(Request& request) {
-  database_.execute("SAVEPOINT request");
+  session_->savepoint.run();
   try {
     request.apply(*session_);
     session_->audience.flush();
-    database_.execute("RELEASE request");
+    session_->release.run();
   } catch (const StoreFailure& failure) {
     if (!database_.in_transaction()) throw;
-    database_.execute("ROLLBACK TO request");
-    database_.execute("RELEASE request");
+    session_->rollback_to.run();
+    session_->release.run();
     session_->audience.forget_request();
     request.result = tl::unexpected(failure.error);
   }

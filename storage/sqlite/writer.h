@@ -28,7 +28,15 @@ class Writer {
  public:
   // What a request works on: the writer's connection.
   struct Session {
-    explicit Session(Database& database) : audience(database), events(database, audience) {}
+    explicit Session(Database& database)
+        : begin(database, "BEGIN IMMEDIATE"),
+          commit(database, "COMMIT"),
+          savepoint(database, "SAVEPOINT request"),
+          release(database, "RELEASE request"),
+          rollback_to(database, "ROLLBACK TO request"),
+          audience(database),
+          events(database, audience) {}
+    Statement begin, commit, savepoint, release, rollback_to;
     AudienceEdit audience;
     EventEdit events;
   };
