@@ -64,8 +64,8 @@ struct Head {
 struct Batch {
   PushBatch push;
   LoopTime queued_at{};
-  std::size_t next = 0;  // the first target that has not been prepared
-  std::size_t open = 0;  // prepared, not settled
+  std::size_t next = 0;   // the first target that has not been prepared
+  std::size_t open = 0;   // prepared, not settled
   std::size_t place = 0;  // in the list of batches
   // One per authorization that was used; streams on their way read from theirs.
   std::vector<std::unique_ptr<Head>> heads;
@@ -155,8 +155,8 @@ class PushChannel::Impl final : public http2::RequestSource,
       if (takes) fill(stream, batch, index, token);
       if (batch.left() == 0) queue_.pop_front();
       if (takes) return true;
-      add_verdict({.tag = target.tag, .kind = VerdictKind::kTokenUnusable,
-                   .reason = "MalformedToken"});
+      add_verdict(
+          {.tag = target.tag, .kind = VerdictKind::kTokenUnusable, .reason = "MalformedToken"});
       forget_if_done(batch);
     }
     return false;
@@ -261,8 +261,8 @@ class PushChannel::Impl final : public http2::RequestSource,
     headers.push_back(header("authorization", *head->authorization));
     const bool index = batch.push.targets.size() >= kIndexFromTargets;
     for (const auto& [name, value] : batch.push.message->headers) {
-      headers.push_back(header(name, value, index ? NGHTTP2_NV_FLAG_NONE
-                                                  : NGHTTP2_NV_FLAG_NO_INDEX));
+      headers.push_back(
+          header(name, value, index ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX));
     }
     if (!dialect_->id_header().empty()) {
       headers.push_back(header(dialect_->id_header(), {}, NGHTTP2_NV_FLAG_NO_INDEX));
@@ -277,10 +277,9 @@ class PushChannel::Impl final : public http2::RequestSource,
                                                                     : VerdictKind::kUnanswered,
                           .reason = reason_of(stream.word)});
     }
-    Judgement judgement = dialect_->judge({.status = stream.status,
-                                           .body = stream.answer_body,
-                                           .retry_after = stream.retry_after},
-                                          *stream.authorization, calendar_());
+    Judgement judgement = dialect_->judge(
+        {.status = stream.status, .body = stream.answer_body, .retry_after = stream.retry_after},
+        *stream.authorization, calendar_());
     judgement.verdict.tag = tag;
     add_verdict(std::move(judgement.verdict));
     if (judgement.aftermath == Aftermath::kRetireConnection) pool_.retire(stream);
@@ -302,9 +301,8 @@ class PushChannel::Impl final : public http2::RequestSource,
     queue_.pop_front();
     waiting_count_ -= batch.left();
     while (batch.left() > 0) {
-      add_verdict({.tag = batch.push.targets[batch.next++].tag,
-                   .kind = kind,
-                   .reason = reason_of(word)});
+      add_verdict(
+          {.tag = batch.push.targets[batch.next++].tag, .kind = kind, .reason = reason_of(word)});
     }
     forget_if_done(batch);
   }
@@ -426,11 +424,21 @@ PushChannel::PushChannel(EventLoop& loop, PushChannelConfig config,
   impl_->start();
 }
 
-PushChannel::~PushChannel() { close(std::chrono::milliseconds(0)); }
+PushChannel::~PushChannel() {
+  close(std::chrono::milliseconds(0));
+}
 
-void PushChannel::submit(PushBatch batch) { impl_->submit(std::move(batch)); }
-std::size_t PushChannel::window() const noexcept { return impl_->window(); }
-ProviderHealth PushChannel::health() const { return impl_->health(); }
-void PushChannel::close(std::chrono::milliseconds grace) { impl_->close(grace); }
+void PushChannel::submit(PushBatch batch) {
+  impl_->submit(std::move(batch));
+}
+std::size_t PushChannel::window() const noexcept {
+  return impl_->window();
+}
+ProviderHealth PushChannel::health() const {
+  return impl_->health();
+}
+void PushChannel::close(std::chrono::milliseconds grace) {
+  impl_->close(grace);
+}
 
 }  // namespace carillon::push

@@ -89,8 +89,8 @@ bool is_apple_id(std::string_view text) {
 
 bool is_bundle_id(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           c == '.' || c == '-';
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
+           c == '-';
   });
 }
 
@@ -113,12 +113,10 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_prov
     problems.push_back(fmt::format("key_file: {}", key.error()));
   }
   if (!is_apple_id(config.key_id)) {
-    problems.push_back(
-        fmt::format("key_id \"{}\" is not 10 letters and digits", config.key_id));
+    problems.push_back(fmt::format("key_id \"{}\" is not 10 letters and digits", config.key_id));
   }
   if (!is_apple_id(config.team_id)) {
-    problems.push_back(
-        fmt::format("team_id \"{}\" is not 10 letters and digits", config.team_id));
+    problems.push_back(fmt::format("team_id \"{}\" is not 10 letters and digits", config.team_id));
   }
   if (!is_bundle_id(config.bundle_id)) {
     problems.push_back(fmt::format("bundle_id \"{}\" is not the id of an app, like com.example.app",

@@ -44,8 +44,8 @@ struct ApnsConfig {
 };
 
 // Reads the key and checks the whole configuration; connects to nothing yet. On failure every
-// problem, each a sentence that names the field and, if it is about one, the file. `sink` and `loop`
-// outlive the provider.
+// problem, each a sentence that names the field and, if it is about one, the file. `sink` and
+// `loop` outlive the provider.
 tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_provider(
     ApnsConfig config, VerdictSink& sink, EventLoop& loop);
 

@@ -65,7 +65,7 @@ constexpr Row kRows[] = {
     // 500, 503
     {"InternalServerError", Kind::kUnavailable},
     {"ServiceUnavailable", Kind::kUnavailable},
-    {"Shutdown", Kind::kUnavailable, Scope::kNone, Advice::kRetireConnection},
+    {"Shutdown", Kind::kUnavailable},  // a GOAWAY tells the connection
 };
 
 Kind kind_of_status(std::uint16_t status) {
@@ -74,7 +74,8 @@ Kind kind_of_status(std::uint16_t status) {
   if (status == 403) return Kind::kCredentialRefused;
   if (status == 410) return Kind::kTokenUnusable;  // about the token, but not a word we know
   if (status >= 400) return Kind::kNotificationRefused;
-  return Kind::kUnanswered;  // APNs has no such answer: whoever gave it may have passed it on or not
+  return Kind::kUnanswered;  // APNs has no such answer: whoever gave it may have passed it on or
+                             // not
 }
 
 }  // namespace
@@ -100,13 +101,14 @@ ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_p
     if (row.kind == Kind::kTokenDead && answer.status != 410) row.kind = Kind::kTokenUnusable;
   }
 
-  ApnsJudgement judgement{.verdict = {.kind = row.kind,
-                                      .scope = row.scope,
-                                      .status = answer.status,
-                                      .retry_after = parse_retry_after(answer.retry_after, now),
-                                      .reason = reason.empty() ? fmt::format("Status{}", answer.status)
-                                                               : reason_of(reason)},
-                          .advice = row.advice};
+  ApnsJudgement judgement{
+      .verdict = {.kind = row.kind,
+                  .scope = row.scope,
+                  .status = answer.status,
+                  .retry_after = parse_retry_after(answer.retry_after, now),
+                  .reason =
+                      reason.empty() ? fmt::format("Status{}", answer.status) : reason_of(reason)},
+      .advice = row.advice};
   if (row.kind == Kind::kTokenDead) judgement.verdict.since_ms = since;
   return judgement;
 }

@@ -24,8 +24,7 @@ std::string base64url(std::span<const std::uint8_t> bytes) {
 }
 
 std::string base64url(std::string_view text) {
-  return base64url(
-      std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  return base64url(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
 }  // namespace carillon::push::auth

@@ -28,8 +28,10 @@ bool is_p256(EVP_PKEY* key) {
 
 tl::expected<Es256Key, std::string> Es256Key::from_pem(std::string_view pem) {
   auto key = parse_private_key(pem);
-  if (key == nullptr) return tl::unexpected<std::string>("is not an unencrypted private key in PEM form");
-  if (!is_p256(key.get())) return tl::unexpected<std::string>("is not an ECDSA key on the curve P-256");
+  if (key == nullptr)
+    return tl::unexpected<std::string>("is not an unencrypted private key in PEM form");
+  if (!is_p256(key.get()))
+    return tl::unexpected<std::string>("is not an ECDSA key on the curve P-256");
   return Es256Key(std::move(key));
 }
 

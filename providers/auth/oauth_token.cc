@@ -83,8 +83,9 @@ void OauthToken::fetch() {
 bool OauthToken::prepare(http2::Stream& stream) {
   if (!std::exchange(wanted_, false)) return false;
   // The assertion's alphabet (base64url and dots) needs no escaping in a form.
-  form_ = fmt::format("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
-                      account_.assertion(audience_, scope_, calendar_()));
+  form_ =
+      fmt::format("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
+                  account_.assertion(audience_, scope_, calendar_()));
   stream.headers = headers_.data();
   stream.header_count = headers_.size();
   stream.body = {form_, {}, {}};

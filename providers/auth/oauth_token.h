@@ -17,8 +17,9 @@
 
 namespace carillon::push::auth {
 
-// Fetches the token over HTTP/2 when it is first asked for, and the next one while the old one still
-// serves. If that fails the old one serves until it ends. Loop thread only, but for the constructor.
+// Fetches the token over HTTP/2 when it is first asked for, and the next one while the old one
+// still serves. If that fails the old one serves until it ends. Loop thread only, but for the
+// constructor.
 class OauthToken final : public http2::RequestSource {
  public:
   using Time = std::chrono::system_clock::time_point;
@@ -38,16 +39,16 @@ class OauthToken final : public http2::RequestSource {
   // `on_changed` is called when a token has come, or the account was refused.
   void start(std::function<void()> on_changed) { on_changed_ = std::move(on_changed); }
 
-  // "Bearer " and the token; null if there is none (yet). Asking is what starts a fetch. The pointer
-  // is the same as long as the token is.
+  // "Bearer " and the token; null if there is none (yet). Asking is what starts a fetch. The
+  // pointer is the same as long as the token is.
   std::shared_ptr<const std::string> header(Time now);
 
   // There is no token because the token endpoint refused the account; false again while it is asked
   // anew.
   bool refused() const noexcept { return refused_; }
 
-  // A resource server said that the token `header` is not valid. False: it is the newest that may be
-  // had.
+  // A resource server said that the token `header` is not valid. False: it is the newest that may
+  // be had.
   bool on_refused(const std::string& header, Time now);
 
   // Why the latest fetch failed: RFC 6749's error and description, or the connection's; empty after

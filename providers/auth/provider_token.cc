@@ -32,8 +32,7 @@ std::string ProviderToken::mint(Time now) const {
   const auto issued = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
   const nlohmann::json header = {{"alg", "ES256"}, {"kid", key_id_}};
   const nlohmann::json claims = {{"iss", team_id_}, {"iat", issued.count()}};
-  const std::string text =
-      fmt::format("{}.{}", base64url(header.dump()), base64url(claims.dump()));
+  const std::string text = fmt::format("{}.{}", base64url(header.dump()), base64url(claims.dump()));
   return fmt::format("{}.{}", text, base64url(key_.sign(text)));
 }
 

@@ -24,7 +24,8 @@ tl::expected<ServiceAccount, std::string> ServiceAccount::from_json(std::string_
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return tl::unexpected<std::string>("is not a JSON object");
   if (const std::string type = text_member(json, "type"); type != "service_account") {
-    return tl::unexpected<std::string>("is not a service account's key (its \"type\" says otherwise)");
+    return tl::unexpected<std::string>(
+        "is not a service account's key (its \"type\" says otherwise)");
   }
   ServiceAccount account;
   account.email_ = text_member(json, "client_email");
@@ -40,8 +41,7 @@ tl::expected<ServiceAccount, std::string> ServiceAccount::from_json(std::string_
     return tl::unexpected<std::string>("has a \"private_key\" that is not an RSA key in PEM form");
   }
   if (EVP_PKEY_get_bits(account.key_.get()) < kRsaBitsMin) {
-    return tl::unexpected(
-        fmt::format("has a \"private_key\" of less than {} bits", kRsaBitsMin));
+    return tl::unexpected(fmt::format("has a \"private_key\" of less than {} bits", kRsaBitsMin));
   }
   return account;
 }
@@ -64,8 +64,7 @@ std::string ServiceAccount::assertion(std::string_view audience, std::string_vie
                                  {"aud", audience},
                                  {"iat", issued.count()},
                                  {"exp", (issued + kAssertionLife).count()}};
-  const std::string text =
-      fmt::format("{}.{}", base64url(header.dump()), base64url(claims.dump()));
+  const std::string text = fmt::format("{}.{}", base64url(header.dump()), base64url(claims.dump()));
   return fmt::format("{}.{}", text, base64url(sign_sha256(key_.get(), text)));
 }
 

@@ -90,8 +90,8 @@ class FcmProvider final : public Provider {
 // Google's project ids and numbers; what stands in a path as it is.
 bool is_project(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           c == '-' || c == '.' || c == ':' || c == '_';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '.' || c == ':' || c == '_';
   });
 }
 
@@ -157,12 +157,11 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_fcm_provi
   http2::PoolConfig token_pool = pool;
   token_pool.url = parts.token_url;
   token_pool.connections_max = 1;
-  auto token = std::make_unique<auth::OauthToken>(loop, std::move(token_pool), std::move(*account),
-                                                  parts.token_uri, std::string(kScope),
-                                                  config.calendar);
-  PushChannelConfig channel{.pool = std::move(pool),
-                            .queued_max = config.queued_max,
-                            .calendar = config.calendar};
+  auto token =
+      std::make_unique<auth::OauthToken>(loop, std::move(token_pool), std::move(*account),
+                                         parts.token_uri, std::string(kScope), config.calendar);
+  PushChannelConfig channel{
+      .pool = std::move(pool), .queued_max = config.queued_max, .calendar = config.calendar};
   return std::make_unique<FcmProvider>(
       loop, std::move(channel), std::make_unique<FcmDialect>(std::move(token), parts.project),
       sink);

@@ -17,8 +17,8 @@ namespace carillon::push {
 struct FcmConfig {
   // Google's service, or a simulator's address. Nothing else has to differ.
   std::string endpoint = "https://fcm.googleapis.com";
-  // PEM, whom to trust instead of the system's store, for the endpoint and for the token URI; empty:
-  // the store.
+  // PEM, whom to trust instead of the system's store, for the endpoint and for the token URI;
+  // empty: the store.
   std::string ca_file;
   std::string service_account_file;  // the JSON file from the Google Cloud console
   std::string project;               // id or number; empty: the file's project_id

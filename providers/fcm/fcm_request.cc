@@ -127,8 +127,8 @@ tl::expected<RenderedMessage, RenderError> render_fcm(const Notification& notifi
 
   const std::string text = dump(content);
   if (text.size() > kFcmPayloadBytesMax) {
-    return tl::unexpected(too_large(notification, notification.fcm_json, "/fcm", "FCM",
-                                    text.size(), kFcmPayloadBytesMax));
+    return tl::unexpected(too_large(notification, notification.fcm_json, "/fcm", "FCM", text.size(),
+                                    kFcmPayloadBytesMax));
   }
   // `text` is an object with members, so the token can stand before them.
   constexpr std::string_view kBeforeToken = R"({"message":{"token":")";

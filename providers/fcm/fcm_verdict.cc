@@ -46,7 +46,7 @@ constexpr Row kRows[] = {
 Kind kind_of_status(std::uint16_t status) {
   if (status >= 500) return Kind::kUnavailable;
   if (status == 429) return Kind::kThrottled;
-  if (status == 401) return Kind::kNotSent;  // a new access token may do
+  if (status == 401) return Kind::kNotSent;            // a new access token may do
   if (status == 403) return Kind::kCredentialRefused;  // the account may not send here
   if (status == 404) return Kind::kCredentialRefused;  // no such project
   if (status >= 400) return Kind::kNotificationRefused;
@@ -125,9 +125,9 @@ FcmJudgement judge_fcm(const Answer& answer, std::chrono::system_clock::time_poi
         body.status.empty() ? fmt::format("Status{}", answer.status) : reason_of(body.status);
   } else {
     verdict.reason = reason_of(body.error_code);
-    const auto known =
-        std::find_if(std::begin(kRows), std::end(kRows),
-                     [&](const Row& row) { return row.error_code == body.error_code; });
+    const auto known = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
+      return row.error_code == body.error_code;
+    });
     if (known != std::end(kRows)) {
       verdict.kind = known->kind;
     } else if (answer.status == 401 || answer.status == 403 || answer.status == 404) {

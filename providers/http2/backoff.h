@@ -9,8 +9,8 @@ namespace carillon::push::http2 {
 
 // The first retry comes soon (a connection that was cut after good service is mostly just cut),
 // every failure after it doubles the wait up to a minute. A platform reads quick connects and
-// disconnects as an attack (Apple, "Establishing a connection to APNs"), so only an answered request
-// counts as success, not an accepted connection.
+// disconnects as an attack (Apple, "Establishing a connection to APNs"), so only an answered
+// request counts as success, not an accepted connection.
 class Backoff {
  public:
   static constexpr std::chrono::milliseconds kFirst{50};

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kFlushBytes = 64 * 1024;
 // About what fills kFlushBytes: a notification takes some 500 bytes. Requests are taken from the
-// queue only as fast as they are written, so that what cannot be written stays free to go elsewhere.
+// queue only as fast as they are written, so that what cannot be written stays free to go
+// elsewhere.
 constexpr std::size_t kStartsPerFlush = 120;
 // Then other connections get their turn.
 constexpr std::uint64_t kReadBytesPerTurn = 4 * TlsSocket::kReadAheadBytes;
@@ -37,7 +38,9 @@ Connection::Connection(asio::io_context& io, const TlsContext& tls, std::string 
   plain_.reserve(kFlushBytes + Session::kFrameBytesMax);
 }
 
-Connection::~Connection() { assert(state_ == State::kEnded); }
+Connection::~Connection() {
+  assert(state_ == State::kEnded);
+}
 
 void Connection::start() {
   began_ = heard_at_ = owner_->now();
@@ -154,6 +157,11 @@ void Connection::service() {
     const bool in_peace = !goaway || (goaway->error_code == NGHTTP2_NO_ERROR && has_answered_);
     return end(in_peace ? "" : goaway_text(*goaway));
   }
+  if (handshaken_ && session_.finished()) {
+    return end(session_.goaway()              ? goaway_text(*session_.goaway())
+               : session_.complaint().empty() ? "the server broke the HTTP/2 protocol"
+                                              : session_.complaint());
+  }
   if (busy) owner_->on_changed(*this);
 }
 
@@ -224,7 +232,7 @@ void Connection::end(const std::string& error, const char* word) {
   if (state_ == State::kEnded) return;
   state_ = State::kEnded;
   session_.abandon(tls_socket_ ? tls_socket_->handed_bytes() : 0, word);
-  if (settle_ended()) source_.on_turn_end();
+  settle_ended();
   if (tls_socket_) {
     tls_socket_->close();
   } else {

@@ -27,17 +27,18 @@ class ConnectionOwner {
   virtual LoopTime now() const = 0;
   // Something about the connection has changed: it opened, began to drain, has room again.
   virtual void on_changed(Connection& connection) = 0;
-  // The last call for this connection; all its requests are settled. `error` is empty if it left in
-  // peace.
+  // The last call for this connection; all its requests are settled, the source is yet to be told
+  // that the turn has ended. `error` is empty if it left in peace.
   virtual void on_ended(Connection& connection, const std::string& error) = 0;
 };
 
 struct ConnectionTimes {
   LoopTime connect_max;  // from the first SYN to the peer's SETTINGS
   LoopTime request_max;  // from the start of a request to its answer
-  LoopTime stuck_after;  // silence with requests open, after which a PING asks whether anyone is there
-  LoopTime idle_after;   // silence with no request open, after which a PING keeps the path alive
-  LoopTime ping_max;     // from a PING to any byte
+  LoopTime
+      stuck_after;  // silence with requests open, after which a PING asks whether anyone is there
+  LoopTime idle_after;  // silence with no request open, after which a PING keeps the path alive
+  LoopTime ping_max;    // from a PING to any byte
 };
 
 // Loop thread only. Begins to connect when started; ends itself, once, by telling its owner.
@@ -51,8 +52,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
 
   Connection(asio::io_context& io, const TlsContext& tls, std::string host,
-             asio::ip::tcp::endpoint address, std::size_t streams_max,
-             const ConnectionTimes& times, ConnectionOwner& owner, RequestSource& source);
+             asio::ip::tcp::endpoint address, std::size_t streams_max, const ConnectionTimes& times,
+             ConnectionOwner& owner, RequestSource& source);
   ~Connection();
 
   void start();

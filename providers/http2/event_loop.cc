@@ -17,7 +17,9 @@ EventLoop::~EventLoop() {
   impl_->thread.join();
 }
 
-void EventLoop::post(std::function<void()> work) { asio::post(impl_->io, std::move(work)); }
+void EventLoop::post(std::function<void()> work) {
+  asio::post(impl_->io, std::move(work));
+}
 
 bool EventLoop::is_loop_thread() const noexcept {
   return std::this_thread::get_id() == impl_->thread.get_id();

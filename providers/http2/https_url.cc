@@ -16,7 +16,9 @@ bool is_host_character(char c) {
          c == '.' || c == '_' || c == ':';
 }
 
-bool is_path_character(char c) { return c > ' ' && c < 0x7f && c != '#'; }
+bool is_path_character(char c) {
+  return c > ' ' && c < 0x7f && c != '#';
+}
 
 }  // namespace
 
@@ -40,10 +42,12 @@ tl::expected<HttpsUrl, std::string> parse_https_url(std::string_view url) {
   std::string_view port;
   if (url.starts_with('[')) {
     const auto bracket = url.find(']');
-    if (bracket == std::string_view::npos) return tl::unexpected<std::string>("has '[' without ']'");
+    if (bracket == std::string_view::npos)
+      return tl::unexpected<std::string>("has '[' without ']'");
     result.host = url.substr(1, bracket - 1);
     port = url.substr(bracket + 1);
-    if (!port.empty() && port.front() != ':') return tl::unexpected<std::string>("has text after ']'");
+    if (!port.empty() && port.front() != ':')
+      return tl::unexpected<std::string>("has text after ']'");
   } else {
     const auto colon = url.find(':');
     result.host = url.substr(0, colon);
@@ -55,8 +59,7 @@ tl::expected<HttpsUrl, std::string> parse_https_url(std::string_view url) {
   }
   if (!port.empty()) {
     port.remove_prefix(1);
-    const auto [end, error] =
-        std::from_chars(port.data(), port.data() + port.size(), result.port);
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port);
     if (error != std::errc() || end != port.data() + port.size() || result.port == 0) {
       return tl::unexpected<std::string>("has a port that is not a number from 1 to 65535");
     }

@@ -77,7 +77,10 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     if (!error.empty()) last_error_ = fmt::format("{}: {}", config_.url.authority(), error);
     if (attempt_.get() == &connection) {
       const auto attempt = std::exchange(attempt_, nullptr);
-      if (!closing_ && !addresses_.empty()) return connect_next_address();
+      if (!closing_ && !addresses_.empty()) {
+        source_.on_turn_end();
+        return connect_next_address();
+      }
       back_off();
     } else if (!error.empty()) {
       if (connection.has_answered()) backoff_.on_success();
@@ -166,8 +169,8 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     addresses_.clear();
     for (const auto& result : results) addresses_.push_back(result.endpoint());
     if (error || addresses_.empty()) {
-      last_error_ = fmt::format("{}: the host name cannot be resolved: {}",
-                                config_.url.authority(), error.message());
+      last_error_ = fmt::format("{}: the host name cannot be resolved: {}", config_.url.authority(),
+                                error.message());
       back_off();
       source_.on_turn_end();
       return arm_tick();
@@ -181,9 +184,8 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   }
 
   std::ptrdiff_t connections_to(const tcp::endpoint& address) const {
-    return std::count_if(connections_.begin(), connections_.end(), [&](const auto& connection) {
-      return connection->address() == address;
-    });
+    return std::count_if(connections_.begin(), connections_.end(),
+                         [&](const auto& connection) { return connection->address() == address; });
   }
 
   void connect_next_address() {
@@ -249,8 +251,8 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   Backoff backoff_;
 
   std::vector<std::shared_ptr<Connection>> connections_;
-  std::shared_ptr<Connection> attempt_;     // the one that is connecting
-  std::deque<tcp::endpoint> addresses_;     // to try if it fails
+  std::shared_ptr<Connection> attempt_;  // the one that is connecting
+  std::deque<tcp::endpoint> addresses_;  // to try if it fails
   bool resolving_ = false;
   bool pumping_ = false;
   bool tick_armed_ = false;
@@ -267,11 +269,21 @@ Pool::Pool(EventLoop& loop, PoolConfig config, RequestSource& source)
 
 Pool::~Pool() = default;
 
-void Pool::pump() { impl_->pump(); }
-void Pool::retire(const Stream& stream) { impl_->retire(*stream.connection); }
-PoolStats Pool::stats() const { return impl_->stats(); }
-const std::string& Pool::last_error() const { return impl_->last_error(); }
-LoopTime Pool::now() const { return impl_->now(); }
+void Pool::pump() {
+  impl_->pump();
+}
+void Pool::retire(const Stream& stream) {
+  impl_->retire(*stream.connection);
+}
+PoolStats Pool::stats() const {
+  return impl_->stats();
+}
+const std::string& Pool::last_error() const {
+  return impl_->last_error();
+}
+LoopTime Pool::now() const {
+  return impl_->now();
+}
 void Pool::close(LoopTime grace, std::function<void()> done) {
   impl_->close(grace, std::move(done));
 }

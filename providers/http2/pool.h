@@ -38,9 +38,9 @@ struct PoolStats {
 };
 
 // Loop thread only, but for the constructor. Connects when the source has something ready, grows
-// while more is ready than the open connections take, one connection at a time. The host is resolved
-// anew for each. A request is retried by nobody here: while it is not on the wire it has simply not
-// left its source.
+// while more is ready than the open connections take, one connection at a time. The host is
+// resolved anew for each. A request is retried by nobody here: while it is not on the wire it has
+// simply not left its source.
 class Pool {
  public:
   // `source` outlives the pool's close.

@@ -22,7 +22,8 @@ class RequestSource {
   // until `settle`.
   virtual bool prepare(Stream& stream) = 0;
 
-  // The request has ended, exactly once for every one that was prepared. The stream is reused after.
+  // The request has ended, exactly once for every one that was prepared. The stream is reused
+  // after.
   virtual void settle(Stream& stream) = 0;
 
   // After a run of `prepare` and `settle` calls, or when connections came or went: the time to tell

@@ -86,9 +86,8 @@ struct SessionCallbacks {
   }
 
   static int on_header(nghttp2_session* session, const nghttp2_frame* frame,
-                       const std::uint8_t* name, std::size_t name_length,
-                       const std::uint8_t* value, std::size_t value_length, std::uint8_t,
-                       void* user_data) noexcept {
+                       const std::uint8_t* name, std::size_t name_length, const std::uint8_t* value,
+                       std::size_t value_length, std::uint8_t, void* user_data) noexcept {
     auto& self = *static_cast<Session*>(user_data);
     const std::string_view key(reinterpret_cast<const char*>(name), name_length);
     if (key != ":status" && key != "retry-after") return 0;
@@ -140,6 +139,13 @@ struct SessionCallbacks {
     return 0;
   }
 
+  static int on_error(nghttp2_session*, int, const char* message, std::size_t length,
+                      void* user_data) noexcept {
+    auto& self = *static_cast<Session*>(user_data);
+    self.complaint_ = printable(std::string_view(message, length));
+    return 0;
+  }
+
   static int on_stream_close(nghttp2_session* session, std::int32_t id, std::uint32_t error_code,
                              void* user_data) noexcept {
     auto& self = *static_cast<Session*>(user_data);
@@ -173,6 +179,7 @@ Session::Session(std::size_t streams_max) : streams_max_(streams_max) {
   nghttp2_session_callbacks_set_on_frame_recv_callback(raw_callbacks, SessionCallbacks::on_frame);
   nghttp2_session_callbacks_set_on_stream_close_callback(raw_callbacks,
                                                          SessionCallbacks::on_stream_close);
+  nghttp2_session_callbacks_set_error_callback2(raw_callbacks, SessionCallbacks::on_error);
   if (nghttp2_option_new(&raw_option) != 0) throw std::bad_alloc();
   std::unique_ptr<nghttp2_option, OptionDeleter> option(raw_option);
   if (nghttp2_session_client_new2(&raw_session, raw_callbacks, this, raw_option) != 0) {
@@ -187,11 +194,12 @@ Session::Session(std::size_t streams_max) : streams_max_(streams_max) {
   }
 }
 
-Session::~Session() { assert(held_count_ == 0); }
+Session::~Session() {
+  assert(held_count_ == 0);
+}
 
 tl::expected<void, std::string> Session::receive(std::span<const std::uint8_t> bytes) {
-  const ssize_t consumed =
-      nghttp2_session_mem_recv(session_.get(), bytes.data(), bytes.size());
+  const ssize_t consumed = nghttp2_session_mem_recv(session_.get(), bytes.data(), bytes.size());
   if (settings_changed_) read_settings();
   if (consumed < 0) {
     closing_ = true;
@@ -204,8 +212,8 @@ tl::expected<void, std::string> Session::receive(std::span<const std::uint8_t> b
 void Session::read_settings() {
   settings_changed_ = false;
   has_settings_ = true;
-  const std::uint32_t limit = nghttp2_session_get_remote_settings(
-      session_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  const std::uint32_t limit =
+      nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   stream_limit_ = std::min<std::size_t>(limit, streams_max_);
 }
 
@@ -320,7 +328,14 @@ void Session::abandon(std::uint64_t handed_bytes, const char* word) {
   }
 }
 
-void Session::submit_ping() { nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr); }
+bool Session::finished() const noexcept {
+  return nghttp2_session_want_read(session_.get()) == 0 &&
+         nghttp2_session_want_write(session_.get()) == 0;
+}
+
+void Session::submit_ping() {
+  nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);
+}
 
 void Session::submit_goaway() {
   closing_ = true;

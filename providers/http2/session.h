@@ -75,6 +75,11 @@ class Session {
   // Open streams in the order they started, so the first is the oldest.
   Stream* oldest() const noexcept { return oldest_; }
 
+  // Nothing more will be said in either direction. `complaint` then tells why, if the peer broke
+  // the protocol; it may be empty.
+  bool finished() const noexcept;
+  const std::string& complaint() const noexcept { return complaint_; }
+
   void submit_ping();
   // Tells the peer that this side is about to leave.
   void submit_goaway();
@@ -120,6 +125,7 @@ class Session {
   bool closing_ = false;
   std::optional<Goaway> goaway_;
   std::uint64_t pongs_ = 0;
+  std::string complaint_;
 };
 
 }  // namespace carillon::push::http2

@@ -39,8 +39,8 @@ struct Stream {
   // Texts that differ from request to request, kept by the slot so that its capacity is reused.
   std::string path;
   std::array<char, 36> id_text;
-  void* owner = nullptr;  // the source's
-  std::uint32_t item = 0;  // the source's
+  void* owner = nullptr;                       // the source's
+  std::uint32_t item = 0;                      // the source's
   const std::string* authorization = nullptr;  // what it was sent with
   bool keep_body = false;  // keep the body of a 200 as well (errors are always kept)
 
@@ -57,7 +57,7 @@ struct Stream {
   std::uint64_t wire_offset = kNotOnWire;  // of its first byte in what the session has produced
   LoopTime started_at{};
   bool timed_out = false;
-  std::uint8_t piece = 0;       // of `body`
+  std::uint8_t piece = 0;        // of `body`
   std::size_t piece_offset = 0;  // into the piece
   Stream* previous = nullptr;
   Stream* next = nullptr;

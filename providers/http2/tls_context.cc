@@ -21,9 +21,8 @@ tl::expected<TlsContext, std::string> TlsContext::make(const std::string& ca_fil
   if (SSL_CTX_set_alpn_protos(context.get(), kAlpn.data(), kAlpn.size()) != 0) {
     throw std::bad_alloc();
   }
-  const int loaded = ca_file.empty()
-                         ? SSL_CTX_set_default_verify_paths(context.get())
-                         : SSL_CTX_load_verify_file(context.get(), ca_file.c_str());
+  const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context.get())
+                                     : SSL_CTX_load_verify_file(context.get(), ca_file.c_str());
   if (loaded != 1) {
     const std::string reason = take_openssl_error();
     return tl::unexpected(

@@ -9,8 +9,8 @@
 
 namespace carillon::push::http2 {
 
-// A client's context: TLS 1.2 or newer, the peer's chain verified against `ca_file` (PEM; empty: the
-// system's store), h2 offered by ALPN. The host name is verified per connection (TlsSocket).
+// A client's context: TLS 1.2 or newer, the peer's chain verified against `ca_file` (PEM; empty:
+// the system's store), h2 offered by ALPN. The host name is verified per connection (TlsSocket).
 class TlsContext {
  public:
   // The error is a sentence that names the file.

@@ -62,7 +62,9 @@ struct TlsSocketBio {
   }
 };
 
-void TlsSocket::SslDeleter::operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
+void TlsSocket::SslDeleter::operator()(SSL* ssl) const noexcept {
+  SSL_free(ssl);
+}
 
 TlsSocket::TlsSocket(asio::ip::tcp::socket socket, SSL_CTX* context, const std::string& host)
     : socket_(std::move(socket)),
@@ -211,8 +213,8 @@ bool TlsSocket::flush() {
   if (!write_error_.empty()) return false;
   while (!flushed()) {
     asio::error_code error;
-    const std::size_t size = socket_.write_some(
-        asio::buffer(out_.data() + out_begin_, out_.size() - out_begin_), error);
+    const std::size_t size =
+        socket_.write_some(asio::buffer(out_.data() + out_begin_, out_.size() - out_begin_), error);
     if (error == asio::error::would_block || error == asio::error::try_again) return false;
     if (error) {
       // What the peer said before it left (a GOAWAY, an alert) may still wait to be read: the end

@@ -68,7 +68,8 @@ class TlsSocket {
   struct SslDeleter {
     void operator()(SSL* ssl) const noexcept;
   };
-  // A record in `out_`: it begins at `begin`, and with it the plain bytes up to `plain_end` are out.
+  // A record in `out_`: it begins at `begin`, and with it the plain bytes up to `plain_end` are
+  // out.
   struct Record {
     std::uint64_t begin;
     std::uint64_t plain_end;

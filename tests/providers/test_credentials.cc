@@ -20,8 +20,12 @@ namespace {
 using Key = std::shared_ptr<EVP_PKEY>;
 using Certificate = std::shared_ptr<X509>;
 
-Key ec_key(const char* curve) { return {EVP_EC_gen(curve), EVP_PKEY_free}; }
-Key rsa_key() { return {EVP_RSA_gen(2048), EVP_PKEY_free}; }
+Key ec_key(const char* curve) {
+  return {EVP_EC_gen(curve), EVP_PKEY_free};
+}
+Key rsa_key() {
+  return {EVP_RSA_gen(2048), EVP_PKEY_free};
+}
 
 template <typename Write>
 std::string to_pem(Write write) {
@@ -84,8 +88,8 @@ Certificate make_certificate(const CertificateRequest& request, const Key& key,
 }
 
 Key read_public(std::string_view pem) {
-  std::unique_ptr<BIO, int (*)(BIO*)> bio(
-      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  std::unique_ptr<BIO, int (*)(BIO*)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                          &BIO_free);
   return {PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free};
 }
 
@@ -93,8 +97,7 @@ bool verify(std::string_view pem, std::string_view text, std::string_view signat
   const Key key = read_public(pem);
   std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
   return EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) == 1 &&
-         EVP_DigestVerify(context.get(),
-                          reinterpret_cast<const unsigned char*>(signature.data()),
+         EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(signature.data()),
                           signature.size(), reinterpret_cast<const unsigned char*>(text.data()),
                           text.size()) == 1;
 }
@@ -110,8 +113,8 @@ TestCredentials::TestCredentials() {
   const Certificate ca = make_certificate({.name = "Test CA"}, ca_key, nullptr, ca_key);
   write("ca.pem", certificate_pem(ca));
   const Key other_key = ec_key("P-256");
-  write("other_ca.pem", certificate_pem(make_certificate({.name = "Other CA"}, other_key, nullptr,
-                                                         other_key)));
+  write("other_ca.pem",
+        certificate_pem(make_certificate({.name = "Other CA"}, other_key, nullptr, other_key)));
   const auto leaf = [&](const std::string& name, const CertificateRequest& request) {
     const Key key = ec_key("P-256");
     write(name + ".pem", certificate_pem(make_certificate(request, key, ca, ca_key)));

@@ -55,18 +55,18 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     void read() {
-      stream.async_read_some(asio::buffer(buffer), [self = shared_from_this()](
-                                                       const asio::error_code& error,
-                                                       std::size_t size) {
-        if (self->deaf) return;
-        if (error) return self->close();
-        const bool alive = self->session.receive({self->buffer.data(), size});
-        self->server.note(self->session);
-        if (!alive && self->session.cut) return self->close();
-        self->flush();
-        if (!alive) return self->close();
-        self->read();
-      });
+      stream.async_read_some(
+          asio::buffer(buffer),
+          [self = shared_from_this()](const asio::error_code& error, std::size_t size) {
+            if (self->deaf) return;
+            if (error) return self->close();
+            const bool alive = self->session.receive({self->buffer.data(), size});
+            self->server.note(self->session);
+            if (!alive && self->session.cut) return self->close();
+            self->flush();
+            if (!alive) return self->close();
+            self->read();
+          });
     }
 
     void flush() {
@@ -74,13 +74,12 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
       out = session.produce();
       if (out.empty()) return;
       writing = true;
-      asio::async_write(stream, asio::buffer(out), [self = shared_from_this()](
-                                                       const asio::error_code& error,
-                                                       std::size_t) {
-        self->writing = false;
-        if (error) return self->close();
-        self->flush();
-      });
+      asio::async_write(stream, asio::buffer(out),
+                        [self = shared_from_this()](const asio::error_code& error, std::size_t) {
+                          self->writing = false;
+                          if (error) return self->close();
+                          self->flush();
+                        });
     }
 
     void close() {
@@ -188,17 +187,31 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
 TestServer::TestServer(Options options) : impl_(std::make_shared<Impl>(std::move(options))) {
   impl_->start();
 }
-TestServer::~TestServer() { impl_->stop(); }
+TestServer::~TestServer() {
+  impl_->stop();
+}
 
-std::uint16_t TestServer::port() const { return impl_->port_; }
+std::uint16_t TestServer::port() const {
+  return impl_->port_;
+}
 std::string TestServer::url(const std::string& host) const {
   return "https://" + host + ":" + std::to_string(impl_->port_);
 }
-int TestServer::accepted() const { return impl_->accepted_; }
-int TestServer::alive() const { return impl_->alive_; }
-int TestServer::pings() const { return impl_->pings_; }
-int TestServer::resets() const { return impl_->resets_; }
-bool TestServer::saw_goaway() const { return impl_->saw_goaway_; }
+int TestServer::accepted() const {
+  return impl_->accepted_;
+}
+int TestServer::alive() const {
+  return impl_->alive_;
+}
+int TestServer::pings() const {
+  return impl_->pings_;
+}
+int TestServer::resets() const {
+  return impl_->resets_;
+}
+bool TestServer::saw_goaway() const {
+  return impl_->saw_goaway_;
+}
 std::vector<ServerRequest> TestServer::requests() const {
   const std::lock_guard lock(impl_->mutex_);
   return impl_->requests_;

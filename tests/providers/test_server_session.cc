@@ -13,16 +13,17 @@ struct ServerCallbacks {
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     auto& session = self(user_data);
     const std::int32_t id = frame->hd.stream_id;
-    session.open[id] = {.connection = session.options_.connection, .stream_id = id, .headers = {},
-                        .body = {}};
+    session.open[id] = {
+        .connection = session.options_.connection, .stream_id = id, .headers = {}, .body = {}};
     return 0;
   }
 
   static int on_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
-                       std::size_t name_length, const std::uint8_t* value,
-                       std::size_t value_length, std::uint8_t, void* user_data) {
-    self(user_data).open[frame->hd.stream_id].headers[std::string(
-        reinterpret_cast<const char*>(name), name_length)] =
+                       std::size_t name_length, const std::uint8_t* value, std::size_t value_length,
+                       std::uint8_t, void* user_data) {
+    self(user_data)
+        .open[frame->hd.stream_id]
+        .headers[std::string(reinterpret_cast<const char*>(name), name_length)] =
         std::string(reinterpret_cast<const char*>(value), value_length);
     return 0;
   }
@@ -64,9 +65,8 @@ struct ServerCallbacks {
     return 0;
   }
 
-  static ssize_t read_body(nghttp2_session*, std::int32_t, std::uint8_t* buffer,
-                           std::size_t length, std::uint32_t* flags, nghttp2_data_source* source,
-                           void*) {
+  static ssize_t read_body(nghttp2_session*, std::int32_t, std::uint8_t* buffer, std::size_t length,
+                           std::uint32_t* flags, nghttp2_data_source* source, void*) {
     auto& body = *static_cast<std::string*>(source->ptr);
     const std::size_t size = std::min(length, body.size());
     std::memcpy(buffer, body.data(), size);
@@ -144,8 +144,8 @@ void ServerSession::reply(std::int32_t stream_id, const ServerReply& reply) {
   std::vector<nghttp2_nv> fields;
   const auto add = [&fields](const std::string& name, const std::string& value) {
     fields.push_back({reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-                      reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())),
-                      name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
+                      reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
+                      value.size(), NGHTTP2_NV_FLAG_NONE});
   };
   static const std::string kStatus = ":status";
   add(kStatus, status);

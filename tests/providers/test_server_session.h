@@ -1,5 +1,5 @@
-// A provider's side of an HTTP/2 connection, without I/O: what the tests script. Shares nothing with
-// the client but nghttp2.
+// A provider's side of an HTTP/2 connection, without I/O: what the tests script. Shares nothing
+// with the client but nghttp2.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -46,10 +46,10 @@ struct ServerReply {
 class ServerSession {
  public:
   struct Options {
-    std::optional<std::uint32_t> streams_max;  // in the first SETTINGS
-    std::optional<std::uint32_t> window_bytes;
+    std::optional<std::uint32_t> streams_max = std::nullopt;  // in the first SETTINGS
+    std::optional<std::uint32_t> window_bytes = std::nullopt;
     // Without it nothing is answered: the test answers by `reply`.
-    std::function<ServerReply(const ServerRequest&)> handler;
+    std::function<ServerReply(const ServerRequest&)> handler = nullptr;
     int connection = 0;
   };
 
@@ -64,7 +64,7 @@ class ServerSession {
   void send_goaway(std::int32_t last_stream_id, std::uint32_t error_code, std::string debug_data);
   void widen_connection_window(std::int32_t bytes);
 
-  std::vector<ServerRequest> complete;     // requests with their whole body, in order
+  std::vector<ServerRequest> complete;  // requests with their whole body, in order
   std::map<std::int32_t, ServerRequest> open;
   std::vector<std::int32_t> reset_by_client;
   int pings = 0;

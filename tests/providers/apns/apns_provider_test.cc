@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -35,16 +36,20 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
+constexpr std::chrono::milliseconds kGrace{20'000};  // longer than any test waits
+
 // An app, Apple's part played by a TestServer.
 class ApnsProviderTest : public testing::Test {
  protected:
   ApnsConfig config_for(const std::string& endpoint) {
-    return {.endpoint = endpoint,
-            .ca_file = TestCredentials::shared().ca_file(),
-            .key_file = TestCredentials::shared().apns_key_file(),
-            .key_id = "KEY1234567",
-            .team_id = "TEAM123456",
-            .bundle_id = "com.example.bells"};
+    ApnsConfig config;
+    config.endpoint = endpoint;
+    config.ca_file = TestCredentials::shared().ca_file();
+    config.key_file = TestCredentials::shared().apns_key_file();
+    config.key_id = "KEY1234567";
+    config.team_id = "TEAM123456";
+    config.bundle_id = "com.example.bells";
+    return config;
   }
 
   void serve(TestServer::Options options) { server.emplace(std::move(options)); }
@@ -125,6 +130,354 @@ TEST_F(ApnsProviderTest, TellsTheReasonOfARejection) {
   EXPECT_EQ(verdicts[0].kind, VerdictKind::kTokenDead);
   EXPECT_EQ(verdicts[0].reason, "Unregistered");
   EXPECT_EQ(verdicts[0].since_ms, 1700000000123ms);
+}
+
+TEST_F(ApnsProviderTest, ObeysALimitThatFallsAndRises) {
+  std::atomic<int> open{0};
+  serve({.streams_max = 1, .handler = [](const ServerRequest&) { return ServerReply::silence(); }});
+  auto config = config_for(server->url());
+  config.connections_max = 1;
+  connect(std::move(config));
+  submit(0, 100);
+  const auto answer_open = [&](std::size_t at_least) {
+    std::size_t answered = 0;
+    EXPECT_TRUE(eventually([&] {
+      server->each_session(
+          [&](test::ServerSession& session) { open = static_cast<int>(session.open.size()); });
+      return static_cast<std::size_t>(open) >= at_least;
+    }));
+    server->each_session([&](test::ServerSession& session) {
+      const auto now_open = session.open;
+      for (const auto& [id, request] : now_open) session.reply(id, ServerReply::ok());
+      answered += now_open.size();
+    });
+    return answered;
+  };
+  EXPECT_EQ(answer_open(1), 1u);
+  EXPECT_EQ(answer_open(1), 1u);
+  server->each_session([](test::ServerSession& session) { session.set_streams_max(20); });
+  EXPECT_EQ(answer_open(20), 20u);
+  EXPECT_EQ(answer_open(20), 20u);
+  server->each_session([](test::ServerSession& session) { session.set_streams_max(1); });
+  answer_open(1);
+  std::size_t settled = sink.verdicts().size();
+  while (settled < 100) {
+    answer_open(1);
+    settled = sink.verdicts().size();
+  }
+  EXPECT_THAT(kinds(sink.verdicts()), Each(VerdictKind::kAccepted));
+  EXPECT_EQ(server->accepted(), 1);
+}
+
+TEST_F(ApnsProviderTest, SaysHowMuchMayUsefullyBeOutstanding) {
+  serve({.streams_max = 500});
+  auto config = config_for(server->url());
+  config.connections_max = 1;
+  connect(std::move(config));
+  EXPECT_GT(provider->window(), 0u) << "there must be something to connect for";
+  submit(0, 1);
+  sink.wait_for(1);
+  EXPECT_TRUE(eventually([&] { return provider->window() == 1000; }));
+  EXPECT_EQ(provider->health().stream_slots, 500u);
+  EXPECT_EQ(provider->health().connections, 1u);
+  server->each_session([](test::ServerSession& session) { session.set_streams_max(100); });
+  submit(1, 1);
+  sink.wait_for(2);
+  EXPECT_TRUE(eventually([&] { return provider->window() == 200; }));
+}
+
+TEST_F(ApnsProviderTest, OpensMoreConnectionsWhenOneIsNotEnough) {
+  serve({.streams_max = 5, .handler = [](const ServerRequest& request) {
+           return request.stream_id == 1 ? ServerReply::ok() : ServerReply::silence();
+         }});
+  auto config = config_for(server->url());
+  config.connections_max = 3;
+  connect(std::move(config));
+  submit(0, 64);
+  EXPECT_TRUE(eventually([&] { return provider->health().connections == 3; }));
+  EXPECT_EQ(server->accepted(), 3) << "and not one more";
+}
+
+TEST_F(ApnsProviderTest, ReportsWhatAGoawayCutOffAsNotSentAndGoesOnElsewhere) {
+  serve({.streams_max = 100, .handler = [](const ServerRequest& request) {
+           if (request.connection > 0) return ServerReply::ok();
+           if (request.stream_id == 21) {
+             return ServerReply{.kind = ServerReply::Kind::kGoaway,
+                                .error_code = NGHTTP2_NO_ERROR,
+                                .last_stream_id = 9,
+                                .debug_data = R"({"reason":"Shutdown"})"};
+           }
+           return request.stream_id <= 9 ? ServerReply::ok() : ServerReply::silence();
+         }});
+  connect();
+  submit(0, 11);
+  const auto verdicts = sink.wait_for(11);
+  ASSERT_THAT(verdicts, SizeIs(11));
+  EXPECT_EQ(std::count_if(verdicts.begin(), verdicts.end(),
+                          [](const Verdict& v) { return v.kind == VerdictKind::kAccepted; }),
+            5);
+  EXPECT_EQ(std::count_if(verdicts.begin(), verdicts.end(),
+                          [](const Verdict& v) { return v.kind == VerdictKind::kNotSent; }),
+            6);
+  submit(100, 10);
+  EXPECT_THAT(sink.wait_for(21), SizeIs(21));
+  EXPECT_EQ(server->accepted(), 2);
+}
+
+TEST_F(ApnsProviderTest, KeepsTheReasonOfAGoaway) {
+  serve({.streams_max = 10, .handler = [](const ServerRequest&) {
+           return ServerReply{.kind = ServerReply::Kind::kGoaway,
+                              .error_code = NGHTTP2_NO_ERROR,
+                              .last_stream_id = 0,
+                              .debug_data = R"({"reason":"BadCertificateEnvironment"})"};
+         }});
+  connect();
+  submit(0, 1);
+  const auto verdicts = sink.wait_for(1);
+  ASSERT_THAT(verdicts, SizeIs(1));
+  EXPECT_EQ(verdicts[0].kind, VerdictKind::kNotSent);
+  EXPECT_EQ(verdicts[0].reason, "GoAway");
+  EXPECT_TRUE(eventually([&] {
+    return provider->health().last_error.find("BadCertificateEnvironment") != std::string::npos;
+  }));
+}
+
+TEST_F(ApnsProviderTest, MovesWhatIsQueuedToAnotherConnectionSilently) {
+  serve({.streams_max = 1, .handler = [](const ServerRequest& request) {
+           return request.connection == 0 ? ServerReply::cut() : ServerReply::ok();
+         }});
+  auto config = config_for(server->url());
+  config.connections_max = 1;
+  connect(std::move(config));
+  submit(0, 20);
+  const auto verdicts = sink.wait_for(20);
+  ASSERT_THAT(verdicts, SizeIs(20));
+  EXPECT_EQ(verdicts[0].kind, VerdictKind::kUnanswered);
+  EXPECT_EQ(verdicts[0].reason, "ConnectionLost");
+  EXPECT_EQ(std::count_if(verdicts.begin(), verdicts.end(),
+                          [](const Verdict& v) { return v.kind == VerdictKind::kAccepted; }),
+            19);
+}
+
+TEST_F(ApnsProviderTest, GivesUpARequestThatIsNotAnsweredInTime) {
+  serve(
+      {.streams_max = 10, .handler = [](const ServerRequest&) { return ServerReply::silence(); }});
+  auto config = config_for(server->url());
+  config.request_timeout = 100ms;
+  connect(std::move(config));
+  submit(0, 3);
+  const auto verdicts = sink.wait_for(3);
+  ASSERT_THAT(verdicts, SizeIs(3));
+  EXPECT_THAT(verdicts, Each(Field(&Verdict::kind, VerdictKind::kUnanswered)));
+  EXPECT_THAT(verdicts, Each(Field(&Verdict::reason, "Timeout")));
+  EXPECT_TRUE(eventually([&] { return server->resets() == 3; })) << "the peer is told";
+  EXPECT_EQ(provider->health().connections, 1u) << "the connection stays";
+}
+
+TEST_F(ApnsProviderTest, AsksAPeerForLifeWhenRequestsAreStuckAndLeavesItWhenThereIsNone) {
+  serve({.streams_max = 10, .handler = [](const ServerRequest& request) {
+           return request.connection == 0 && request.stream_id > 1 ? ServerReply::silence()
+                                                                   : ServerReply::ok();
+         }});
+  auto config = config_for(server->url());
+  config.stuck_after = 50ms;
+  config.ping_max = 50ms;
+  connect(std::move(config));
+  submit(0, 1);
+  ASSERT_THAT(sink.wait_for(1), SizeIs(1));
+  submit(1, 2);
+  EXPECT_TRUE(eventually([&] { return server->pings() >= 2; })) << "alive, but slow: asked again";
+  EXPECT_THAT(sink.verdicts(), SizeIs(1));
+  server->go_deaf();
+  const auto verdicts = sink.wait_for(3);
+  ASSERT_THAT(verdicts, SizeIs(3));
+  EXPECT_EQ(verdicts[1].kind, VerdictKind::kUnanswered);
+  EXPECT_EQ(verdicts[1].reason, "ConnectionLost");
+  EXPECT_THAT(provider->health().last_error, HasSubstr("did not answer a PING"));
+  submit(3, 1);
+  EXPECT_THAT(sink.wait_for(4), SizeIs(4));
+  EXPECT_EQ(sink.verdicts().back().kind, VerdictKind::kAccepted);
+}
+
+TEST_F(ApnsProviderTest, KeepsAnIdleConnectionWarmWithPings) {
+  serve({.streams_max = 10});
+  auto config = config_for(server->url());
+  config.idle_after = 40ms;
+  connect(std::move(config));
+  submit(0, 1);
+  ASSERT_THAT(sink.wait_for(1), SizeIs(1));
+  EXPECT_TRUE(eventually([&] { return server->pings() >= 3; }));
+  EXPECT_EQ(server->accepted(), 1);
+}
+
+TEST_F(ApnsProviderTest, WaitsForAServiceThatComesBack) {
+  serve({.streams_max = 10});
+  const auto port = server->port();
+  const std::string url = server->url();
+  server.reset();
+  connect(config_for(url));
+  submit(0, 5);
+  EXPECT_TRUE(eventually([&] { return !provider->health().last_error.empty(); }));
+  EXPECT_THAT(sink.verdicts(), IsEmpty()) << "queued, not lost";
+  EXPECT_EQ(provider->health().queued, 5u);
+  serve({.streams_max = 10, .port = port});
+  EXPECT_THAT(sink.wait_for(5), SizeIs(5));
+  EXPECT_THAT(kinds(sink.verdicts()), Each(VerdictKind::kAccepted));
+}
+
+TEST_F(ApnsProviderTest, RenewsATokenThatAppleCallsExpiredOnANewConnection) {
+  std::atomic<std::int64_t> now{1'900'000'000};
+  std::atomic<bool> expired{false};
+  serve({.streams_max = 10, .handler = [&](const ServerRequest& request) {
+           return expired && request.connection == 0
+                      ? ServerReply::error(403, R"({"reason":"ExpiredProviderToken"})")
+                      : ServerReply::ok();
+         }});
+  auto config = config_for(server->url());
+  config.calendar = [&] {
+    return std::chrono::system_clock::time_point(std::chrono::seconds(now));
+  };
+  connect(std::move(config));
+  submit(0, 1);
+  ASSERT_THAT(sink.wait_for(1), SizeIs(1));
+  now += 30 * 60;  // not yet time to renew it by itself
+  expired = true;
+  submit(1, 1);
+  auto verdicts = sink.wait_for(2);
+  ASSERT_THAT(verdicts, SizeIs(2));
+  EXPECT_EQ(verdicts[1].kind, VerdictKind::kNotSent);
+  EXPECT_EQ(verdicts[1].reason, "ExpiredProviderToken");
+  submit(2, 1);
+  verdicts = sink.wait_for(3);
+  ASSERT_THAT(verdicts, SizeIs(3));
+  EXPECT_EQ(verdicts[2].kind, VerdictKind::kAccepted);
+  const auto requests = server->requests();
+  EXPECT_EQ(requests[2].connection, 1);
+  EXPECT_EQ(requests[0].headers.at("authorization"), requests[1].headers.at("authorization"));
+  EXPECT_NE(requests[1].headers.at("authorization"), requests[2].headers.at("authorization"));
+}
+
+TEST_F(ApnsProviderTest, SuspectsTheClockWhenAFreshTokenIsCalledExpired) {
+  serve({.streams_max = 10, .handler = [](const ServerRequest&) {
+           return ServerReply::error(403, R"({"reason":"ExpiredProviderToken"})");
+         }});
+  connect();
+  submit(0, 1);
+  const auto verdicts = sink.wait_for(1);
+  ASSERT_THAT(verdicts, SizeIs(1));
+  EXPECT_EQ(verdicts[0].kind, VerdictKind::kCredentialRefused);
+  EXPECT_TRUE(
+      eventually([&] { return provider->health().last_error.find("clock") != std::string::npos; }));
+}
+
+TEST_F(ApnsProviderTest, DoesNotSendATokenThatWouldBreakOutOfThePath) {
+  serve({.streams_max = 10});
+  connect();
+  auto batch = batch_of(render_shared(*provider, hello()), 1, 3);
+  batch.tokens[64] = '/';
+  provider->submit(std::move(batch));
+  const auto verdicts = sink.wait_for(3);
+  ASSERT_THAT(verdicts, SizeIs(3));
+  const auto bad = std::find_if(verdicts.begin(), verdicts.end(),
+                                [](const Verdict& verdict) { return verdict.tag == 2; });
+  EXPECT_EQ(bad->kind, VerdictKind::kTokenUnusable);
+  EXPECT_EQ(bad->reason, "MalformedToken");
+  EXPECT_THAT(server->requests(), SizeIs(2));
+}
+
+TEST_F(ApnsProviderTest, SettlesEverythingWhenItIsClosed) {
+  serve(
+      {.streams_max = 10, .handler = [](const ServerRequest&) { return ServerReply::silence(); }});
+  auto config = config_for(server->url());
+  config.connections_max = 1;
+  connect(std::move(config));
+  submit(0, 100);
+  ASSERT_TRUE(eventually([&] { return server->requests().size() == 10; }));
+  provider->close(0ms);
+  const auto verdicts = sink.verdicts();
+  ASSERT_THAT(verdicts, SizeIs(100));
+  EXPECT_EQ(std::count_if(verdicts.begin(), verdicts.end(),
+                          [](const Verdict& v) { return v.kind == VerdictKind::kUnanswered; }),
+            10);
+  EXPECT_EQ(std::count_if(verdicts.begin(), verdicts.end(),
+                          [](const Verdict& v) { return v.kind == VerdictKind::kNotSent; }),
+            90);
+  EXPECT_THAT(verdicts, Each(Field(&Verdict::reason, "Closed")));
+  submit(100, 1);
+  provider->close(0ms);
+  provider.reset();
+  EXPECT_THAT(sink.verdicts(), SizeIs(100)) << "nothing reaches the sink after close";
+}
+
+TEST_F(ApnsProviderTest, GivesWhatIsOnTheWireItsGrace) {
+  serve(
+      {.streams_max = 10, .handler = [](const ServerRequest&) { return ServerReply::silence(); }});
+  connect();
+  submit(0, 5);
+  ASSERT_TRUE(eventually([&] { return server->requests().size() == 5; }));
+  std::thread closer([&] { provider->close(kGrace); });
+  ASSERT_TRUE(
+      eventually([&] { return server->saw_goaway() || provider->health().connections == 0; }));
+  server->each_session([](test::ServerSession& session) {
+    const auto open = session.open;
+    for (const auto& [id, request] : open) session.reply(id, ServerReply::ok());
+  });
+  closer.join();
+  EXPECT_THAT(kinds(sink.verdicts()), AllOf(SizeIs(5), Each(VerdictKind::kAccepted)));
+}
+
+TEST_F(ApnsProviderTest, ClosesWithoutEverHavingConnected) {
+  serve({.mute = true});
+  connect();
+  provider->close(0ms);
+  connect();
+  submit(0, 5);
+  ASSERT_TRUE(eventually([&] { return server->accepted() == 1; }));
+  provider->close(0ms);
+  EXPECT_THAT(sink.verdicts(),
+              AllOf(SizeIs(5), Each(Field(&Verdict::kind, VerdictKind::kNotSent))));
+}
+
+TEST_F(ApnsProviderTest, TakesBatchesFromManyThreads) {
+  serve({.streams_max = 100});
+  connect();
+  constexpr std::uint64_t kThreads = 4;
+  constexpr std::uint64_t kBatches = 20;
+  const auto message = render_shared(*provider, hello());
+  std::vector<std::thread> threads;
+  for (std::uint64_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (std::uint64_t i = 0; i < kBatches; ++i) {
+        provider->submit(batch_of(message, (thread * kBatches + i) * 10, 10));
+        provider->health();
+        provider->window();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  const auto verdicts = sink.wait_for(kThreads * kBatches * 10);
+  std::set<std::uint64_t> tags;
+  for (const auto& verdict : verdicts) tags.insert(verdict.tag);
+  EXPECT_EQ(tags.size(), kThreads * kBatches * 10);
+  EXPECT_EQ(verdicts.size(), tags.size());
+}
+
+TEST_F(ApnsProviderTest, ReportsAllProblemsOfItsConfigurationAtOnce) {
+  ApnsConfig config;
+  config.endpoint = "https://api.push.apple.com/3/device";
+  config.ca_file = "/nowhere/ca.pem";
+  config.key_file = TestCredentials::shared().p384_key_file();
+  config.key_id = "short";
+  config.team_id = "much too long";
+  config.bundle_id = "com example";
+  config.streams_max = 0;
+  const auto made = make_apns_provider(config, sink, loop);
+  ASSERT_FALSE(made.has_value());
+  EXPECT_THAT(made.error(),
+              ElementsAre(HasSubstr("endpoint"), HasSubstr("ca_file: /nowhere/ca.pem"),
+                          AllOf(HasSubstr("key_file: "), HasSubstr("p384.pem is not an ECDSA key")),
+                          HasSubstr("key_id \"short\""), HasSubstr("team_id"),
+                          HasSubstr("bundle_id"), HasSubstr("streams_max")));
 }
 
 }  // namespace

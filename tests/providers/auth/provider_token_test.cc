@@ -21,7 +21,9 @@ class ProviderTokenTest : public testing::Test {
                       "KEY1234567", "TEAM123456"};
 };
 
-test::Jwt jwt_of(const std::string& header) { return test::split_jwt(header.substr(7)); }
+test::Jwt jwt_of(const std::string& header) {
+  return test::split_jwt(header.substr(7));
+}
 
 TEST_F(ProviderTokenTest, SaysWhatAppleWantsAndIsSigned) {
   const auto header = token.header(kStart);

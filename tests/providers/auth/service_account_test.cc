@@ -24,9 +24,9 @@ TEST(ServiceAccount, AssertsWhoItIs) {
   ASSERT_TRUE(account.has_value());
   EXPECT_EQ(account->project(), "bell-tower");
   EXPECT_EQ(account->token_uri(), "https://oauth.test/token");
-  const auto jwt = test::split_jwt(
-      account->assertion("https://oauth.test/token", "scope-1",
-                         std::chrono::system_clock::time_point(1'800'000'000s)));
+  const auto jwt =
+      test::split_jwt(account->assertion("https://oauth.test/token", "scope-1",
+                                         std::chrono::system_clock::time_point(1'800'000'000s)));
   EXPECT_EQ(json::parse(jwt.header), json::parse(R"({"alg":"RS256","typ":"JWT","kid":"key-1"})"));
   EXPECT_EQ(json::parse(jwt.claims), json::parse(R"({
     "iss": "relay@bell-tower.iam.gserviceaccount.com", "scope": "scope-1",

@@ -35,9 +35,10 @@ using testing::SizeIs;
 
 ServerReply access_token(const std::string& token, int expires_in = 3599) {
   return {.headers = {{"content-type", "application/json"}},
-          .body = nlohmann::json{
-              {"access_token", token}, {"expires_in", expires_in}, {"token_type", "Bearer"}}
-                      .dump()};
+          .body =
+              nlohmann::json{
+                  {"access_token", token}, {"expires_in", expires_in}, {"token_type", "Bearer"}}
+                  .dump()};
 }
 
 // A project, Google's two services played by one TestServer.
@@ -56,8 +57,7 @@ class FcmProviderTest : public testing::Test {
     config.endpoint = server->url();
     config.ca_file = TestCredentials::shared().ca_file();
     config.service_account_file = TestCredentials::shared().write(
-        "account.json",
-        TestCredentials::shared().service_account_json(server->url() + "/token"));
+        "account.json", TestCredentials::shared().service_account_json(server->url() + "/token"));
     return config;
   }
 
@@ -174,7 +174,9 @@ TEST_F(FcmProviderTest, RefreshesATokenBeforeItEndsWhileTheOldOneServes) {
   serve([&](const ServerRequest&) { return access_token("token-" + std::to_string(++asked)); },
         [](const ServerRequest&) { return ServerReply::ok(); });
   auto timed = config();
-  timed.calendar = [&now] { return std::chrono::system_clock::time_point(std::chrono::seconds(now)); };
+  timed.calendar = [&now] {
+    return std::chrono::system_clock::time_point(std::chrono::seconds(now));
+  };
   connect(timed);
   submit(1, 1);
   ASSERT_THAT(sink.wait_for(1), SizeIs(1));
@@ -203,7 +205,9 @@ TEST_F(FcmProviderTest, UsesTheOldTokenUntilItEndsWhenRefreshingFails) {
       },
       [](const ServerRequest&) { return ServerReply::ok(); });
   auto timed = config();
-  timed.calendar = [&now] { return std::chrono::system_clock::time_point(std::chrono::seconds(now)); };
+  timed.calendar = [&now] {
+    return std::chrono::system_clock::time_point(std::chrono::seconds(now));
+  };
   timed.queued_max = 300ms;
   connect(timed);
   submit(1, 1);
@@ -231,7 +235,9 @@ TEST_F(FcmProviderTest, FetchesANewTokenWhenTheServiceRefusesAnOldOne) {
                      : ServerReply::error(401, R"({"error":{"status":"UNAUTHENTICATED"}})");
         });
   auto timed = config();
-  timed.calendar = [&now] { return std::chrono::system_clock::time_point(std::chrono::seconds(now)); };
+  timed.calendar = [&now] {
+    return std::chrono::system_clock::time_point(std::chrono::seconds(now));
+  };
   connect(timed);
   submit(1, 1);
   auto verdicts = sink.wait_for(1);

@@ -122,8 +122,8 @@ TEST(FcmRequest, MergesThePublishersOwnWordsDeeply) {
 }
 
 TEST(FcmRequest, RefusesNamesThatAreTaken) {
-  for (const char* name : {"from", "message_type", "google.x", "gcm.notification.x",
-                           "carillon_event", "carillon_x"}) {
+  for (const char* name :
+       {"from", "message_type", "google.x", "gcm.notification.x", "carillon_event", "carillon_x"}) {
     auto notification = hello();
     notification.data = {{name, "x"}};
     EXPECT_EQ(refusal(notification).pointer, std::string("/data/") + name);

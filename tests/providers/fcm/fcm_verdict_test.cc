@@ -68,7 +68,8 @@ constexpr Case kCases[] = {
 
 TEST(FcmVerdict, JudgesEveryRowOfTheTable) {
   for (const auto& expected : kCases) {
-    SCOPED_TRACE(fmt::format("{} {} {}", expected.status, expected.rpc_status, expected.error_code));
+    SCOPED_TRACE(
+        fmt::format("{} {} {}", expected.status, expected.rpc_status, expected.error_code));
     const auto judged = judge(
         expected.status, error_body(expected.status, expected.rpc_status, expected.error_code));
     EXPECT_EQ(judged.verdict.kind, expected.kind);
@@ -133,10 +134,9 @@ TEST(FcmVerdict, SurvivesWhatIsNotTheDocumentedBody) {
   const std::string html = "<!DOCTYPE html><title>Error 502 (Server Error)!!1</title>";
   EXPECT_EQ(judge(502, html).verdict.kind, Kind::kUnavailable);
   EXPECT_EQ(judge(502, html).verdict.reason, "Status502");
-  for (const char* body :
-       {"", "{", "[]", R"({"error":"x"})", R"({"error":{"details":7}})",
-        R"({"error":{"details":[7,null,{"@type":3,"errorCode":5}]}})",
-        R"({"error":{"details":[{"errorCode":"UNREGISTERED"}]}})"}) {
+  for (const char* body : {"", "{", "[]", R"({"error":"x"})", R"({"error":{"details":7}})",
+                           R"({"error":{"details":[7,null,{"@type":3,"errorCode":5}]}})",
+                           R"({"error":{"details":[{"errorCode":"UNREGISTERED"}]}})"}) {
     SCOPED_TRACE(body);
     EXPECT_EQ(judge(404, body).verdict.kind, Kind::kCredentialRefused) << "no token dies of it";
     EXPECT_EQ(judge(400, body).verdict.kind, Kind::kNotificationRefused);

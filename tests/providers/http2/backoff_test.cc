@@ -10,8 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(Backoff, BeginsSoonThenDoublesFromASecondToAMinute) {
-  constexpr std::chrono::milliseconds kSteps[] = {50ms,  1s,  2s,  4s,  8s,
-                                                  16s, 32s, 60s, 60s, 60s};
+  constexpr std::chrono::milliseconds kSteps[] = {50ms, 1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s, 60s};
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     Backoff backoff(seed);
     for (const auto step : kSteps) {

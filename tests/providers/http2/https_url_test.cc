@@ -25,10 +25,10 @@ TEST(HttpsUrl, WritesAnAuthorityWithThePortOnlyIfItIsNotTheUsualOne) {
 
 TEST(HttpsUrl, RefusesWhatIsNone) {
   for (const char* url :
-       {"", "http://a.test", "a.test", "https://", "https://:443", "https://a.test:",
-        "https://a.test:0", "https://a.test:65536", "https://a.test:x", "https://[::1",
-        "https://[::1]x", "https://user@a.test", "https://a b", "https://a.test/x y",
-        "https://a.test/\r\nx"}) {
+       {"", "http://a.test", "a.test", "https://", "https://:443",
+        "https://a.test:", "https://a.test:0", "https://a.test:65536", "https://a.test:x",
+        "https://[::1", "https://[::1]x", "https://user@a.test", "https://a b",
+        "https://a.test/x y", "https://a.test/\r\nx"}) {
     EXPECT_FALSE(parse_https_url(url).has_value()) << url;
   }
 }
