@@ -8,6 +8,7 @@
 
 #include "relay/cli/credentials.h"
 #include "relay/cli/exit_code.h"
+#include "relay/cli/figures.h"
 #include "relay/cli/installation.h"
 #include "storage/sqlite/sqlite_store.h"
 
@@ -28,8 +29,9 @@ bool check_credentials(Terminal& terminal, const config::Config& config) {
       loop);
   for (const std::string& problem : providers.problems) explain(terminal, problem);
   if (!providers.problems.empty()) return false;
-  terminal.out << fmt::format("credentials: {} providers of {} apps are in order\n",
-                              providers.made.size(), config.apps.size());
+  terminal.out << fmt::format("credentials: {} of {} in order\n",
+                              counted(providers.made.size(), "provider"),
+                              counted(config.apps.size(), "app"));
   return true;
 }
 

@@ -38,6 +38,10 @@ std::string grouped(std::uint64_t number) {
   return text;
 }
 
+std::string counted(std::uint64_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
+}
+
 std::string duration_text(std::chrono::milliseconds duration) {
   const std::int64_t ms = duration.count();
   if (ms < 1'000) return fmt::format("{} ms", ms);

@@ -12,6 +12,9 @@ namespace carillon::cli {
 // 1234567 → "1,234,567"
 std::string grouped(std::uint64_t number);
 
+// 1, "app" → "1 app"; 2, "app" → "2 apps"
+std::string counted(std::uint64_t number, std::string_view noun);
+
 // "850 ms", "12.3 s", "4 min 05 s", "3 h 20 min"
 std::string duration_text(std::chrono::milliseconds duration);
 

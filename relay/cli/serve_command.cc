@@ -18,6 +18,7 @@
 #include "relay/api/publisher.h"
 #include "relay/cli/credentials.h"
 #include "relay/cli/exit_code.h"
+#include "relay/cli/figures.h"
 #include "relay/cli/installation.h"
 #include "relay/cli/stop_signals.h"
 #include "relay/fanout/engine.h"
@@ -72,7 +73,7 @@ class World {
                                  config_.store.path.string(),
                                  url_of(config_.http.listen, http_->port()))
                   << std::flush;
-    spdlog::info("serving {} apps on {}", config_.apps.size(),
+    spdlog::info("serving {} on {}", counted(config_.apps.size(), "app"),
                  url_of(config_.http.listen, http_->port()));
   }
 

@@ -16,6 +16,12 @@ TEST(Figures, GroupDigitsByThree) {
   EXPECT_EQ(grouped(18'446'744'073'709'551'615U), "18,446,744,073,709,551,615");
 }
 
+TEST(Figures, CountThings) {
+  EXPECT_EQ(counted(0, "app"), "0 apps");
+  EXPECT_EQ(counted(1, "app"), "1 app");
+  EXPECT_EQ(counted(1'000, "app"), "1,000 apps");
+}
+
 TEST(Figures, TellADurationInTheUnitsThatFitIt) {
   EXPECT_EQ(duration_text(milliseconds(0)), "0 ms");
   EXPECT_EQ(duration_text(milliseconds(999)), "999 ms");
