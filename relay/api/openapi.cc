@@ -323,7 +323,8 @@ Json responses_of(const Route& route, const Operation& operation) {
   for (const Problem problem : problems) {
     const ProblemRow& row = row_of(problem);
     Json& response = responses[std::to_string(row.status)];
-    std::string text = response.value("description", "");
+    std::string text;
+    if (response.contains("description")) text = response["description"].get<std::string>();
     if (!text.empty()) text += "; ";
     response["description"] = text + std::string(row.slug);
     response["content"]["application/problem+json"] = {{"schema", schema_ref("Problem")}};

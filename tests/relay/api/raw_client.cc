@@ -52,6 +52,11 @@ bool RawClient::receive(Steady::time_point deadline) {
   return true;
 }
 
+bool RawClient::readable(std::chrono::milliseconds wait) const {
+  pollfd polled{.fd = socket_, .events = POLLIN, .revents = 0};
+  return poll(&polled, 1, static_cast<int>(wait.count())) > 0;
+}
+
 std::optional<std::string> RawClient::read_through(std::string_view end) {
   const auto deadline = Steady::now() + kDeadline;
   while (true) {

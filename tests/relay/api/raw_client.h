@@ -37,9 +37,8 @@ class RawClient {
   std::optional<std::string> read_through(std::string_view end);
   // Waits until the server closes. False: the deadline passed. What came is dropped.
   bool closed();
-  // What has arrived and was not yet taken.
-  const std::string& pending() const { return input_; }
-  int socket() const { return socket_; }
+  // Waits until something has arrived, at most that long.
+  bool readable(std::chrono::milliseconds wait) const;
 
  private:
   bool receive(std::chrono::steady_clock::time_point deadline);

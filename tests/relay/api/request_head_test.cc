@@ -118,7 +118,9 @@ TEST(RequestHead, FindsTheEndWhereverTheInputIsCut) {
     std::size_t scanned = 0;
     const HeadEnd first = find_head_end(std::string_view(bytes).substr(0, cut), &scanned);
     EXPECT_EQ(first, cut < whole.size() ? HeadEnd::kIncomplete : HeadEnd::kFound) << cut;
-    if (first == HeadEnd::kIncomplete) EXPECT_EQ(find_head_end(bytes, &scanned), HeadEnd::kFound);
+    if (first == HeadEnd::kIncomplete) {
+      EXPECT_EQ(find_head_end(bytes, &scanned), HeadEnd::kFound) << cut;
+    }
     EXPECT_EQ(scanned, whole.size()) << cut;
   }
 }
