@@ -18,4 +18,17 @@ class Publisher {
   virtual fanout::EngineStats stats() const = 0;
 };
 
+class EnginePublisher : public Publisher {
+ public:
+  explicit EnginePublisher(fanout::Engine& engine) : engine_(engine) {}
+  tl::expected<store::AcceptedEvent, fanout::Refusal> publish(
+      const fanout::Publication& publication) override {
+    return engine_.publish(publication);
+  }
+  fanout::EngineStats stats() const override { return engine_.stats(); }
+
+ private:
+  fanout::Engine& engine_;
+};
+
 }  // namespace carillon::api
