@@ -12,7 +12,7 @@
 namespace carillon::store {
 
 struct SqliteStoreOptions {
-  std::string path;
+  std::string path = {};
   // Create the file if it is not there; its folder must be.
   bool create = true;
   // For the one relay that serves the file: a second one is refused with kBusy. Imports, key

@@ -14,6 +14,8 @@ namespace {
 // but not for each of a thousand erasures.
 constexpr std::chrono::seconds kTruncateDelay{1};
 
+constexpr std::chrono::milliseconds kCheckpointWait{50};
+
 // A guest beside a relay leaves a gap after a long transaction, or the relay's writer, which asks
 // every millisecond, would meet the next one.
 constexpr std::chrono::milliseconds kGuestLongTransaction{10};
@@ -174,10 +176,7 @@ void Writer::apply_beside_others(Request& request) {
 void Writer::after_commit() {
   checkpointer_->committed();
   const auto wal_bytes = static_cast<std::size_t>(wal_pages_) * kPageBytes;
-  if (wal_bytes > options_.wal_bytes_max) {
-    sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
-                              nullptr);
-  }
+  if (wal_bytes > options_.wal_bytes_max) checkpoint(SQLITE_CHECKPOINT_RESTART);
   if (session_->audience.erased()) {
     session_->audience.erased_taken();
     if (!truncate_at_) truncate_at_ = Clock::now() + kTruncateDelay;
@@ -187,12 +186,16 @@ void Writer::after_commit() {
 // Readers may hold the log for a moment; then it is tried again.
 void Writer::truncate_if_due() {
   if (!truncate_at_ || Clock::now() < *truncate_at_) return;
-  database_.wait_when_busy(std::chrono::milliseconds(20));
-  const int code = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr,
-                                             SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-  database_.wait_when_busy(options_.busy_wait);
   truncate_at_.reset();
-  if (code != SQLITE_OK) truncate_at_ = Clock::now() + kTruncateDelay;
+  if (!checkpoint(SQLITE_CHECKPOINT_TRUNCATE)) truncate_at_ = Clock::now() + kTruncateDelay;
+}
+
+// Waits for the background's checkpoint and for readers' pages, neither of which lasts.
+bool Writer::checkpoint(int mode) {
+  database_.wait_when_busy(kCheckpointWait);
+  const int code = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, mode, nullptr, nullptr);
+  database_.wait_when_busy(options_.busy_wait);
+  return code == SQLITE_OK;
 }
 
 }  // namespace carillon::store::sqlite

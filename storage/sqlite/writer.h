@@ -78,6 +78,7 @@ class Writer {
   void apply_beside_others(Request& request);
   void after_commit();
   void truncate_if_due();
+  bool checkpoint(int mode);
 
   const SqliteStoreOptions options_;
   Database database_;

@@ -71,10 +71,13 @@ class Workload {
       }
       const std::string text = token(thread, number, version);
       const std::vector<std::string_view> topics = {"news"};
+      // A few devices each: an ordinal is not given out twice while events run.
+      const std::string subscriber =
+          "u-" + std::to_string(thread) + "-" + std::to_string(number / 3);
       if (!store_.put_device({.app = "video",
                               .device = name,
                               .token = text,
-                              .subscriber = number % 2 ? std::string_view() : "u",
+                              .subscriber = number % 2 ? std::string_view() : subscriber,
                               .locale = {},
                               .timezone = {},
                               .topics = topics},

@@ -740,7 +740,9 @@ TEST_P(Recording, HandsOutARetryWithoutATokenWhenTheDeviceLeft) {
   put({.device = "d-2", .token = "ff", .subscriber = "u-2", .platform = Platform::kFcm});
   put({.device = "d-3", .token = "new", .subscriber = "u-3"});
   Tokens found;
-  for (const auto& due : store_->due_retries(job(1), 5, 10, {})->due) found.push_back(due.token);
+  const auto retries = store_->due_retries(job(1), 5, 10, {});
+  ASSERT_TRUE(retries);
+  for (const auto& due : retries->due) found.push_back(due.token);
   EXPECT_EQ(found, (Tokens{"", "", "", "new", "a4"}));
 }
 
