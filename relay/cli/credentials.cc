@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
@@ -14,32 +15,63 @@ namespace {
 
 using Made = tl::expected<std::unique_ptr<push::Provider>, std::vector<std::string>>;
 
-void collect(Providers& providers, const std::string& app, std::string_view platform, Made made) {
-  if (made) {
-    providers.made.push_back({.app = app, .provider = std::move(*made)});
-    return;
+class Collection {
+ public:
+  void add(const std::string& app, std::string_view platform, Made made) {
+    if (made) {
+      made_.push_back({.app = app, .provider = std::move(*made)});
+      return;
+    }
+    const std::string section = fmt::format("[apps.{}.{}]", app, platform);
+    for (std::string& problem : made.error()) add_problem(section, std::move(problem));
   }
-  for (const std::string& problem : made.error()) {
-    providers.problems.push_back(fmt::format("[apps.{}.{}] {}", app, platform, problem));
+
+  Providers take() && {
+    Providers providers{.made = std::move(made_), .problems = {}};
+    for (const Problem& problem : problems_) {
+      providers.problems.push_back(
+          fmt::format("{} {}", fmt::join(problem.sections, " "), problem.sentence));
+    }
+    return providers;
   }
-}
+
+ private:
+  // One file may serve many sections, a CA's most of all: it is missing once.
+  struct Problem {
+    std::string sentence;
+    std::vector<std::string> sections;
+  };
+
+  void add_problem(const std::string& section, std::string sentence) {
+    const auto known = std::ranges::find(problems_, sentence, &Problem::sentence);
+    if (known != problems_.end()) {
+      known->sections.push_back(section);
+    } else {
+      problems_.push_back({.sentence = std::move(sentence), .sections = {section}});
+    }
+  }
+
+  std::vector<AppProvider> made_;
+  std::vector<Problem> problems_;
+};
 
 }  // namespace
 
 Providers make_providers(const config::Config& config, const SinkOf& sink_of,
                          push::EventLoop& loop) {
-  Providers providers;
+  Collection collection;
   for (const auto& [name, app] : config.apps) {
     if (app.apns) {
-      collect(providers, name, "apns",
-              push::make_apns_provider(*app.apns, sink_of(name, push::Platform::kApns), loop));
+      collection.add(
+          name, "apns",
+          push::make_apns_provider(*app.apns, sink_of(name, push::Platform::kApns), loop));
     }
     if (app.fcm) {
-      collect(providers, name, "fcm",
-              push::make_fcm_provider(*app.fcm, sink_of(name, push::Platform::kFcm), loop));
+      collection.add(name, "fcm",
+                     push::make_fcm_provider(*app.fcm, sink_of(name, push::Platform::kFcm), loop));
     }
   }
-  return providers;
+  return std::move(collection).take();
 }
 
 }  // namespace carillon::cli

@@ -19,7 +19,8 @@ struct AppProvider {
 
 struct Providers {
   std::vector<AppProvider> made;
-  std::vector<std::string> problems;  // of all apps: "[apps.video.apns] key_file …"
+  // Of all apps, each told once with the sections that have it: "[apps.video.apns] key_file …".
+  std::vector<std::string> problems;
 };
 
 // Reads keys, service accounts and CA files; connects to nothing. `sink_of` and what it answers, as

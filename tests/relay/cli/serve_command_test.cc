@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -257,6 +258,17 @@ TEST_F(ServeCommandTest, ServeAndCheckTellAllCredentialProblemsAtOnce) {
     EXPECT_THAT(finished.err, HasSubstr("carillon: [apps.shop.fcm] ")) << name;
     EXPECT_THAT(finished.err, HasSubstr("missing.json")) << name;
   }
+}
+
+TEST_F(ServeCommandTest, AFileThatManySectionsLackIsToldOnce) {
+  write_config("",
+               "ca_file = \"ca.pem\"\n[apps.shop.apns]\nca_file = \"ca.pem\"\n"
+               "key_file = \"apns.p8\"\nkey_id = \"ABCDE12345\"\nteam_id = \"TEAM123456\"\n"
+               "bundle_id = \"com.example.shop\"\n");
+  const Finished finished = run(command({"check"}));
+  EXPECT_EQ(finished.code, kExitFailure);
+  EXPECT_THAT(finished.err, HasSubstr("[apps.shop.apns] [apps.video.apns] ca_file"));
+  EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
 }
 
 TEST_F(ServeCommandTest, EveryCommandTellsAllConfigMistakesWithTheirLines) {
