@@ -35,8 +35,15 @@ class HouseTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
         self.seed = int(os.environ.get("CARILLON_TEST_SEED") or random.SystemRandom().getrandbits(32))
         self.random = random.Random(self.seed)
-        name = self.id().split(".", 1)[1]
-        print(f"seed {self.seed}: CARILLON_TEST_SEED={self.seed} tests/end_to_end/run {name}", flush=True)
+        print(f"seed {self.seed}", flush=True)
+
+    def run(self, result=None):
+        """As always; after a failure with the command that repeats it."""
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            name = self.id().split(".", 1)[1]
+            print(f"  again: CARILLON_TEST_SEED={self.seed} tests/end_to_end/run {name}", flush=True)
 
     def start_simulator(self, devices):
         self.credentials = self.directory / "credentials"

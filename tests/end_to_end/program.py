@@ -73,8 +73,12 @@ class Program:
         except subprocess.TimeoutExpired:
             raise DeadlinePassed(f"{self.name} was still running after {within_s} s; it said:\n"
                                  + self.output()) from None
-        self._reader.join()
+        self._end()
         return code
+
+    def _end(self):
+        self._reader.join()
+        self._process.stdout.close()
 
     def send_signal(self, number):
         self._process.send_signal(number)
@@ -92,8 +96,7 @@ class Program:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         code = self._process.wait()
-        self._reader.join()
-        self._process.stdout.close()
+        self._end()
         return code
 
 

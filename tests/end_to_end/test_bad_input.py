@@ -32,7 +32,8 @@ BODIES = [
     ("no audience", without("topic"), 400, ""),
     ("two audiences", changed(devices=["d-0000001"]), 400, ""),
     ("an unknown app", changed(app="nobody"), 404, "/app"),
-    ("a payload that no provider takes", changed(data={"filling": "x" * 4097}), 422, None),
+    ("one value that fills a payload by itself", changed(data={"filling": "x" * 4097}), 400, "/data/filling"),
+    ("a payload that no provider takes", changed(data={"one": "x" * 2500, "two": "x" * 2500}), 422, None),
     ("a body over the limit", changed(data={"filling": "x" * 300_000}), 413, None),
 ]
 
