@@ -576,9 +576,13 @@ void Dispatcher::settle(RunningJob& job, const Delivery& delivery, const Outcome
 // --- recording
 // ------------------------------------------------------------------------------------
 
+// Every device of the audience has an outcome or a retry: nothing is left to read.
+bool Dispatcher::fully_recorded(const RunningJob& job) const {
+  return job.exhausted && job.page_next == job.page.devices.size() && job.ledger.open() == 0;
+}
+
 bool Dispatcher::finished(const RunningJob& job) const {
-  return job.exhausted && job.page_next == job.page.devices.size() && job.ledger.open() == 0 &&
-         job.open_retries.empty() && job.retries_live == 0;
+  return fully_recorded(job) && job.open_retries.empty() && job.retries_live == 0;
 }
 
 bool Dispatcher::dirty(const RunningJob& job) const {
@@ -586,7 +590,7 @@ bool Dispatcher::dirty(const RunningJob& job) const {
   const store::Checkpoint& unrecorded = job.unrecorded;
   return unrecorded.added.settled() > 0 || !unrecorded.retries.empty() ||
          !unrecorded.retries_done.empty() || job.ledger.cursor() != job.recorded_cursor ||
-         job.exhausted != job.recorded_exhausted || finished(job);
+         fully_recorded(job) != job.recorded_exhausted || finished(job);
 }
 
 bool Dispatcher::checkpoint_due(Now now) const {
@@ -640,7 +644,8 @@ store::Checkpoint Dispatcher::close_checkpoint(RunningJob& job) {
   store::Checkpoint closed = std::exchange(job.unrecorded, {.job = job.key});
   closed.cursor = job.ledger.cursor();
   job.ledger.beyond(closed.beyond);
-  closed.exhausted = job.exhausted;
+  // Read to its end is not enough: what was handed out and not answered is read again after a crash.
+  closed.exhausted = fully_recorded(job);
   closed.state = finished(job) ? store::EventState::kCompleted : store::EventState::kRunning;
   job.closing = closed.state == store::EventState::kCompleted;
   job.recorded_cursor = closed.cursor;
@@ -700,7 +705,7 @@ void Dispatcher::reopen_checkpoint(RunningJob& job, store::Checkpoint failed) {
   prepend(unrecorded.failures, std::move(failed.failures));
   prepend(unrecorded.removals, std::move(failed.removals));
   job.closing = false;
-  job.recorded_exhausted = !job.exhausted;  // it has to be recorded, whatever else there is
+  job.recorded_exhausted = !fully_recorded(job);  // it has to be recorded, whatever else there is
 }
 
 void Dispatcher::retire(RunningJob& job) {

@@ -131,6 +131,7 @@ class Dispatcher {
   void settle_unsent(RunningJob& job, const Delivery& delivery, const Fate& fate);
   void block(RunningJob& job, const store::Error& error, Now now);
 
+  bool fully_recorded(const RunningJob& job) const;
   bool finished(const RunningJob& job) const;
   bool dirty(const RunningJob& job) const;
   bool checkpoint_due(Now now) const;
