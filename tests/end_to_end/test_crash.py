@@ -4,7 +4,7 @@ import json
 import threading
 import unittest
 
-from conditions import eventually
+from conditions import DeadlinePassed, eventually
 from house import NEW_UPLOAD, HouseTest
 from relay import REPEAT_BOUND
 
@@ -59,15 +59,20 @@ class Crash(HouseTest):
 
         return eventually(stands_still, 20, "the simulator has read everything")
 
-    def test_a_crash_before_anything_was_sent_changes_nothing(self):
-        self.start_house(500)
-        self.simulator.set_faults(latency_ms=2_000)
+    def test_what_was_handed_out_and_not_answered_is_sent_again(self):
+        devices = 500  # one page: the audience is read to its end before the first answer
+        self.start_house(devices)
+        self.simulator.set_faults(latency_ms=5_000)
         event = self.publish()
+        try:  # time for a checkpoint, if there is something to record
+            eventually(lambda: self.relay.event(event)["state"] != "queued", 1, "a checkpoint")
+        except DeadlinePassed:
+            pass
         self.relay.kill()
         self.simulator.clear_faults()
         self.relay.start()
         counters = self.wait_until_completed(event)["counters"]
-        self.assertEqual(counters["accepted"], 500)
+        self.assertEqual(counters["accepted"], devices, counters)
         self.assertEqual(self.simulator.event(event)["shown_twice"], 0)
 
 
