@@ -58,6 +58,11 @@ class Workload {
     if (::write(pipe_, &report, sizeof report) != sizeof report) ::_exit(4);
   }
 
+  [[noreturn]] static void give_up(const Error& error) {
+    std::fprintf(stderr, "the child: %s\n", error.message.c_str());
+    ::_exit(5);
+  }
+
   void devices(std::uint32_t thread) {
     std::mt19937 random(seed_ * 100 + thread);
     for (std::uint32_t version = 1;; ++version) {
@@ -74,16 +79,16 @@ class Workload {
       // A few devices each: an ordinal is not given out twice while events run.
       const std::string subscriber =
           "u-" + std::to_string(thread) + "-" + std::to_string(number / 3);
-      if (!store_.put_device({.app = "video",
-                              .device = name,
-                              .token = text,
-                              .subscriber = number % 2 ? std::string_view() : subscriber,
-                              .locale = {},
-                              .timezone = {},
-                              .topics = topics},
-                             1)) {
-        ::_exit(5);
-      }
+      const auto put =
+          store_.put_device({.app = "video",
+                             .device = name,
+                             .token = text,
+                             .subscriber = number % 2 ? std::string_view() : subscriber,
+                             .locale = {},
+                             .timezone = {},
+                             .topics = topics},
+                            1);
+      if (!put) give_up(put.error());
       report({Report::What::kPut, thread, number, version});
     }
   }
@@ -95,13 +100,14 @@ class Workload {
       event.app = "video";
       event.audience.topic = "news";
       const auto accepted = store_.accept(event);
-      if (!accepted) ::_exit(6);
+      if (!accepted) give_up(accepted.error());
       report({Report::What::kAccepted, 0, seed_ << 16 | number, 0});
       const JobKey job{event.id, Platform::kApns};
       for (std::uint64_t i = 0; i < accepted->targeted[0]; i += 7) {
         Checkpoint checkpoint{.job = job, .cursor = i};
         checkpoint.added.accepted = std::min<std::uint64_t>(7, accepted->targeted[0] - i);
-        if (!record_now(store_, {checkpoint})) ::_exit(7);
+        const auto recorded = record_now(store_, {checkpoint});
+        if (!recorded) give_up(recorded.error());
         report({Report::What::kRecorded, 0, seed_ << 16 | number,
                 static_cast<std::uint32_t>(i + checkpoint.added.accepted)});
       }
@@ -119,7 +125,8 @@ class Workload {
       for (const std::string& name : names) {
         lines.push_back({.app = "video", .device = name, .token = name, .subscriber = name});
       }
-      if (!store_.put_devices(lines, 1)) ::_exit(8);
+      const auto put = store_.put_devices(lines, 1);
+      if (!put) give_up(put.error());
       report({Report::What::kBatch, 0, batch, 0});
     }
   }
@@ -242,6 +249,11 @@ class CrashTest : public testing::Test {
         EXPECT_TRUE((*store)->device("video", name + line)) << name;
       }
     }
+    // The one that was on its way is there whole or not at all.
+    const std::string next =
+        "b-" + std::to_string(seed) + "-" + std::to_string(acknowledged.batches.size());
+    EXPECT_EQ((*store)->device("video", next + "-0").has_value(),
+              (*store)->device("video", next + "-199").has_value());
     acknowledged.batches.clear();
   }
 
