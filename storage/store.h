@@ -267,7 +267,8 @@ struct Checkpoint {
   std::vector<Failure> failures;
   std::vector<TokenRemoval> removals;
   // The state from now on. kCompleted is refused unless exhausted, with no retry left; what is
-  // then still pending left the audience before its turn and becomes `suppressed`.
+  // then still pending left the audience before its turn and becomes `suppressed`. At kCancelled
+  // it becomes `cancelled`, and recorded retries go. A finished job is not recorded again.
   EventState state = EventState::kRunning;
 };
 
@@ -293,6 +294,7 @@ class Store {
   virtual ~Store() = default;  // waits for what is queued
 
   // The audience. Names are 1..kNameBytesMax bytes of printable UTF-8 without control characters.
+  // kFull is also the answer for a subscriber who changed 256 devices while an event was running.
   virtual Result<Registered> put_device(const DeviceRegistration& device, std::int64_t now_ms) = 0;
   // The same for many, one transaction, any order, each line judged by itself: result i is of
   // devices[i]. A later line about the same device wins. Fails as a whole only for kFull and worse.

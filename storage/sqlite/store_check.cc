@@ -274,6 +274,8 @@ Result<std::vector<std::string>> check_sqlite_store(const std::string& path, boo
     }
     Database database(path, Database::Access::kReadOnly);
     database.wait_when_busy(std::chrono::seconds(5));
+    // A program of its own, beside no service: room for the rows that names are looked up in.
+    database.execute("PRAGMA cache_size = -65536");  // KiB
     if (identify(database) == FileState::kEmpty) {
       fail(Error::Kind::kCorrupt, fmt::format("{} is empty and not a store: check the path", path));
     }

@@ -12,6 +12,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,10 @@ struct StoreFactory {
   // Every promise that the file itself must keep; empty: nothing is wrong.
   std::function<Result<std::vector<std::string>>(const std::string& folder)> check;
 };
+
+inline void PrintTo(const StoreFactory& factory, std::ostream* out) {
+  *out << factory.name;
+}
 
 inline StoreFactory sqlite_factory() {
   return {
