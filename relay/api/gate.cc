@@ -308,8 +308,6 @@ void Gate::Impl::go_on(Connection& connection) {
 }
 
 void Gate::Impl::find_head(Connection& connection) {
-  // One empty line before a request is an old client's habit (RFC 9112, section 2.2).
-  if (connection.scanned == 0 && connection.input.starts_with("\r\n")) connection.input.erase(0, 2);
   const HeadEnd end = find_head_end(connection.input, &connection.scanned);
   if (end == HeadEnd::kMalformed) {
     refuse_here(connection, Problem::kMalformedRequest,

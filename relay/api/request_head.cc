@@ -190,6 +190,8 @@ HeadEnd find_head_end(std::string_view bytes, std::size_t* scanned) {
 
 tl::expected<RequestHead, HeadFault> parse_head(std::string_view bytes) {
   RequestHead head;
+  // One empty line before a request is an old client's habit (RFC 9112, section 2.2).
+  if (bytes.starts_with("\r\n")) bytes.remove_prefix(2);
   bool first = true;
   while (!bytes.empty()) {
     const std::size_t end = bytes.find("\r\n");

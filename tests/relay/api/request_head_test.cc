@@ -27,6 +27,15 @@ TEST(RequestHead, ReadsALineItsFieldsAndItsFraming) {
   EXPECT_FALSE(parsed->chunked);
 }
 
+TEST(RequestHead, ReadsOverOneEmptyLineBeforeIt) {
+  std::size_t scanned = 0;
+  const std::string bytes = "\r\n" + head("");
+  EXPECT_EQ(find_head_end(bytes, &scanned), HeadEnd::kFound);
+  EXPECT_EQ(scanned, bytes.size());
+  EXPECT_TRUE(parse_head(bytes));
+  EXPECT_FALSE(parse_head("\r\n" + bytes));
+}
+
 TEST(RequestHead, LeavesAPercentEncodedLineBreakInAValueAsItIs) {
   const auto parsed = parse_head(head("Idempotency-Key: a%0d%0aX-Injected: 1\r\n"));
   ASSERT_TRUE(parsed);
