@@ -78,12 +78,8 @@ bool FaultDice::is_throttled() {
 ConnectionFate FaultDice::next_fate() {
   if (!counts_requests_) return ConnectionFate::kStays;
   const std::uint64_t request = board_.next_request();
-  if (plan_->cut_every != 0 && request % plan_->cut_every == 0) {
-    board_.count(Fault::kCut);
-    return ConnectionFate::kIsCut;
-  }
+  if (plan_->cut_every != 0 && request % plan_->cut_every == 0) return ConnectionFate::kIsCut;
   if (plan_->goaway_every != 0 && request % plan_->goaway_every == 0) {
-    board_.count(Fault::kGoaway);
     return ConnectionFate::kGoesAway;
   }
   return ConnectionFate::kStays;

@@ -70,8 +70,10 @@ class FaultDice {
   bool is_unavailable();
   bool is_throttled();
 
-  // Once a request that was processed.
+  // Once a request that was processed. Whoever carries the fate out counts it: a connection that is
+  // going away already does not go away again.
   ConnectionFate next_fate();
+  void count(Fault fault) { board_.count(fault); }
 
  private:
   void adopt(std::shared_ptr<const FaultPlan> plan);

@@ -235,11 +235,14 @@ void Http1Session::complete() {
   LoopContext& context = gateway_.context();
   const ConnectionFate fate = gateway_.answer(request_, response_);
   if (fate == ConnectionFate::kIsCut) {
+    context.dice.count(Fault::kCut);
     state_ = State::kCut;
     return;
   }
-  // HTTP/1.1's way of going away.
-  closes_ = closes_ || fate == ConnectionFate::kGoesAway;
+  if (fate == ConnectionFate::kGoesAway) {
+    context.dice.count(Fault::kGoaway);
+    closes_ = true;  // HTTP/1.1's way of going away
+  }
   if (const std::uint32_t latency_ms = context.dice.plan().latency_ms; latency_ms != 0) {
     due_ = context.now.steady + std::chrono::milliseconds(latency_ms);
     step_ = Step::kDelayed;

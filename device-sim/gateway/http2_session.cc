@@ -206,7 +206,7 @@ void Http2Session::release_due(Time now) {
 }
 
 void Http2Session::begin_stream(std::int32_t id) {
-  if (going_away_ && id > last_processed_id_) return;
+  if (is_left_behind(id)) return;
   Stream& stream = take_stream();
   stream.id = id;
   nghttp2_session_set_stream_user_data(session_, id, &stream);
@@ -233,8 +233,9 @@ Http2Session::Stream* Http2Session::find(std::int32_t id) {
 }
 
 void Http2Session::complete(Stream& stream) {
-  if (stream.is_answered || state_ == State::kCut) return;
+  if (stream.is_answered || state_ == State::kCut || is_left_behind(stream.id)) return;
   stream.is_answered = true;
+  last_complete_id_ = std::max(last_complete_id_, stream.id);
   if (!stream.request.has(Field::kMethod) || !stream.request.has(Field::kPath)) {
     nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_PROTOCOL_ERROR);
     return;
@@ -242,6 +243,7 @@ void Http2Session::complete(Stream& stream) {
   LoopContext& context = gateway_.context();
   const ConnectionFate fate = gateway_.answer(stream.request, stream.response);
   if (fate == ConnectionFate::kIsCut) {
+    context.dice.count(Fault::kCut);
     state_ = State::kCut;
     return;
   }
@@ -260,11 +262,11 @@ void Http2Session::complete(Stream& stream) {
 void Http2Session::go_away() {
   if (going_away_) return;
   going_away_ = true;
-  last_processed_id_ = nghttp2_session_get_last_proc_stream_id(session_);
+  gateway_.context().dice.count(Fault::kGoaway);
   const std::string reason =
       nlohmann::json{{"reason", gateway_.context().dice.plan().goaway_reason}}.dump(
           -1, ' ', false, nlohmann::json::error_handler_t::replace);
-  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last_processed_id_, NGHTTP2_NO_ERROR,
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, last_complete_id_, NGHTTP2_NO_ERROR,
                         reinterpret_cast<const std::uint8_t*>(reason.data()), reason.size());
 }
 

@@ -19,8 +19,9 @@ struct Http2Limits {
 // HTTP/2 over nghttp2. Header checks are the gateway's: nghttp2's own would reset what real clients
 // send and real services take (":scheme" as "https:").
 //
-// A GOAWAY names the last stream that had begun; what was begun before is answered, what comes
-// after is not processed, and when the last answer is out the session is finished.
+// A GOAWAY names the highest stream whose request is complete. Lower ones are still answered when
+// their requests are; higher ones, also those that have begun, are not processed. When the last
+// answer is out the session is finished.
 class Http2Session final : public ProtocolSession {
  public:
   Http2Session(Gateway& gateway, const Http2Limits& limits);
@@ -58,13 +59,15 @@ class Http2Session final : public ProtocolSession {
 
   void submit(Stream& stream);
   void go_away();
+  // The GOAWAY has promised that this one is not processed.
+  bool is_left_behind(std::int32_t id) const { return going_away_ && id > last_complete_id_; }
   Stream& take_stream();
 
   Gateway& gateway_;
   nghttp2_session* session_ = nullptr;
   State state_ = State::kOpen;
   bool going_away_ = false;
-  std::int32_t last_processed_id_ = 0;
+  std::int32_t last_complete_id_ = 0;
   std::vector<std::unique_ptr<Stream>> streams_;
   std::vector<Stream*> free_;
   std::size_t open_count_ = 0;
