@@ -42,6 +42,7 @@ struct ServerCallbacks {
         if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
           session.complete.push_back(session.open[frame->hd.stream_id]);
           session.to_answer_.push_back(frame->hd.stream_id);
+          session.unanswered[frame->hd.stream_id] = session.open[frame->hd.stream_id];
         }
         break;
       case NGHTTP2_PING:
@@ -61,6 +62,7 @@ struct ServerCallbacks {
 
   static int on_stream_close(nghttp2_session*, std::int32_t id, std::uint32_t, void* user_data) {
     self(user_data).open.erase(id);
+    self(user_data).unanswered.erase(id);
     self(user_data).bodies_.erase(id);
     return 0;
   }
@@ -129,6 +131,7 @@ void ServerSession::reply(std::int32_t stream_id, const ServerReply& reply) {
     case ServerReply::Kind::kSilence:
       return;
     case ServerReply::Kind::kReset:
+      unanswered.erase(stream_id);
       nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream_id, reply.error_code);
       return;
     case ServerReply::Kind::kGoaway:
@@ -137,6 +140,7 @@ void ServerSession::reply(std::int32_t stream_id, const ServerReply& reply) {
       cut = true;
       return;
     case ServerReply::Kind::kAnswer:
+      unanswered.erase(stream_id);
       break;
   }
   auto headers = reply.headers;

@@ -66,6 +66,7 @@ class ServerSession {
 
   std::vector<ServerRequest> complete;  // requests with their whole body, in order
   std::map<std::int32_t, ServerRequest> open;
+  std::map<std::int32_t, ServerRequest> unanswered;  // complete, and nothing said to them yet
   std::vector<std::int32_t> reset_by_client;
   int pings = 0;
   bool goaway_by_client = false;

@@ -133,39 +133,38 @@ TEST_F(ApnsProviderTest, TellsTheReasonOfARejection) {
 }
 
 TEST_F(ApnsProviderTest, ObeysALimitThatFallsAndRises) {
-  std::atomic<int> open{0};
   serve({.streams_max = 1, .handler = [](const ServerRequest&) { return ServerReply::silence(); }});
   auto config = config_for(server->url());
   config.connections_max = 1;
   connect(std::move(config));
   submit(0, 100);
-  const auto answer_open = [&](std::size_t at_least) {
-    std::size_t answered = 0;
+  // Waits until the provider has as many requests open as it may, and answers them.
+  const auto answer = [&](std::size_t expected) {
+    std::size_t waiting = 0;
     EXPECT_TRUE(eventually([&] {
       server->each_session(
-          [&](test::ServerSession& session) { open = static_cast<int>(session.open.size()); });
-      return static_cast<std::size_t>(open) >= at_least;
+          [&](test::ServerSession& session) { waiting = session.unanswered.size(); });
+      return waiting >= expected;
     }));
-    server->each_session([&](test::ServerSession& session) {
-      const auto now_open = session.open;
-      for (const auto& [id, request] : now_open) session.reply(id, ServerReply::ok());
-      answered += now_open.size();
+    EXPECT_EQ(waiting, expected);
+    server->each_session([](test::ServerSession& session) {
+      const auto unanswered = session.unanswered;
+      for (const auto& [id, request] : unanswered) session.reply(id, ServerReply::ok());
     });
-    return answered;
   };
-  EXPECT_EQ(answer_open(1), 1u);
-  EXPECT_EQ(answer_open(1), 1u);
+  answer(1);
+  answer(1);
   server->each_session([](test::ServerSession& session) { session.set_streams_max(20); });
-  EXPECT_EQ(answer_open(20), 20u);
-  EXPECT_EQ(answer_open(20), 20u);
+  answer(20);
+  answer(20);
+  // Falls while 20 are open: those stay, no more come than there may be.
+  ASSERT_TRUE(eventually([&] { return server->requests().size() == 62; }));
   server->each_session([](test::ServerSession& session) { session.set_streams_max(1); });
-  answer_open(1);
-  std::size_t settled = sink.verdicts().size();
-  while (settled < 100) {
-    answer_open(1);
-    settled = sink.verdicts().size();
-  }
-  EXPECT_THAT(kinds(sink.verdicts()), Each(VerdictKind::kAccepted));
+  ASSERT_TRUE(eventually([&] { return provider->health().stream_slots == 1; }));
+  answer(20);
+  for (int i = 62; i < 100; ++i) answer(1);
+  const auto verdicts = sink.wait_for(100);
+  EXPECT_THAT(kinds(verdicts), AllOf(SizeIs(100), Each(VerdictKind::kAccepted)));
   EXPECT_EQ(server->accepted(), 1);
 }
 
@@ -419,8 +418,8 @@ TEST_F(ApnsProviderTest, GivesWhatIsOnTheWireItsGrace) {
   ASSERT_TRUE(
       eventually([&] { return server->saw_goaway() || provider->health().connections == 0; }));
   server->each_session([](test::ServerSession& session) {
-    const auto open = session.open;
-    for (const auto& [id, request] : open) session.reply(id, ServerReply::ok());
+    const auto unanswered = session.unanswered;
+    for (const auto& [id, request] : unanswered) session.reply(id, ServerReply::ok());
   });
   closer.join();
   EXPECT_THAT(kinds(sink.verdicts()), AllOf(SizeIs(5), Each(VerdictKind::kAccepted)));
