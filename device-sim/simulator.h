@@ -10,7 +10,7 @@
 #include "device-sim/faults/fault_plan.h"
 #include "device-sim/gateway/apns_gateway.h"
 #include "device-sim/gateway/fcm_gateway.h"
-#include "device-sim/gateway/http2_session.h"
+#include "device-sim/gateway/http2_limits.h"
 #include "device-sim/gateway/listen_address.h"
 #include "device-sim/population/mix.h"
 

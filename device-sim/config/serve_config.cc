@@ -1,6 +1,7 @@
 #include "device-sim/config/serve_config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <toml++/toml.h>
 #include <filesystem>

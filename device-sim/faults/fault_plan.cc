@@ -1,6 +1,7 @@
 #include "device-sim/faults/fault_plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <toml++/toml.h>
 #include <cmath>

@@ -9,7 +9,7 @@
 
 #include "device-sim/gateway/apns_gateway.h"
 #include "device-sim/gateway/fcm_gateway.h"
-#include "device-sim/gateway/http2_session.h"
+#include "device-sim/gateway/http2_limits.h"
 #include "device-sim/gateway/listen_address.h"
 #include "device-sim/gateway/loop_context.h"
 #include "device-sim/gateway/tls_channel.h"

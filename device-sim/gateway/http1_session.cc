@@ -9,6 +9,8 @@ namespace device_sim {
 namespace {
 
 constexpr std::size_t kChunkLineBytesMax = 256;
+// What a client may send ahead while an answer waits for the latency.
+constexpr std::size_t kPipelinedBytesMax = 1 << 20;
 constexpr std::string_view kLineEnd = "\r\n";
 
 std::string lower(std::string_view text) {
@@ -60,6 +62,10 @@ std::string_view phrase_of(int status) {
 
 void Http1Session::receive(std::string_view bytes) {
   if (state_ != State::kOpen || is_finishing_) return;
+  if (step_ == Step::kDelayed && in_.size() + bytes.size() > kPipelinedBytesMax) {
+    state_ = State::kCut;
+    return;
+  }
   in_.append(bytes);
   while (state_ == State::kOpen && !is_finishing_ && advance()) {
   }

@@ -6,15 +6,12 @@
 #include <vector>
 
 #include "device-sim/gateway/gateway.h"
+#include "device-sim/gateway/http2_limits.h"
 #include "device-sim/gateway/protocol_session.h"
 
 struct nghttp2_session;
 
 namespace device_sim {
-
-struct Http2Limits {
-  std::uint32_t max_concurrent_streams = 1'000;
-};
 
 // HTTP/2 over nghttp2. Header checks are the gateway's: nghttp2's own would reset what real clients
 // send and real services take (":scheme" as "https:").

@@ -164,6 +164,7 @@ void TlsConnection::flush() {
     std::string& answers = parts_.scratch.answers;
     answers.clear();
     session_->produce(answers);
+    if (session_->state() == ProtocolSession::State::kCut) return reset();
     channel_.write(answers);
   }
   if (!write_socket()) return;

@@ -120,6 +120,16 @@ TEST_F(Http1SessionTest, HoldsAnswersBackForTheLatency) {
   EXPECT_EQ(gateway_.asked.size(), 2U) << "the pipelined request came after the first was answered";
 }
 
+TEST_F(Http1SessionTest, IsCutWhenTheClientSendsMoreThanAMebibyteAhead) {
+  faults_.set({.latency_ms = 20});
+  context_.begin_batch({.unix_ms = 1, .steady = {}});
+  receive(kPost + std::string((1 << 20) - 1, 'x'));
+  receive("x");
+  EXPECT_EQ(session_.state(), State::kOpen);
+  receive("x");
+  EXPECT_EQ(session_.state(), State::kCut);
+}
+
 TEST_F(Http1SessionTest, RefusesWhatIsMalformedAndEndsTheConnection) {
   for (const std::string& request :
        {std::string("GET / HTTP/1.0\r\n\r\n"), std::string("GET /\r\n\r\n"),
