@@ -175,9 +175,8 @@ class PushChannel::Impl final : public http2::RequestSource,
   }
 
   void on_turn_end() override {
-    flush_verdicts();
     refresh_authorization();
-    publish_state();
+    tell();
   }
 
   void on_tick(LoopTime now) override {
@@ -185,8 +184,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     while (!queue_.empty() && now - queue_.front()->queued_at >= queued_max_) {
       settle_queued(*queue_.front(), VerdictKind::kNotSent, waiting_word());
     }
-    flush_verdicts();
-    publish_state();
+    tell();
   }
 
  private:
@@ -196,8 +194,7 @@ class PushChannel::Impl final : public http2::RequestSource,
       refresh_authorization();
       pool_.pump();
     }
-    flush_verdicts();
-    publish_state();
+    tell();
   }
 
   void take_inbox() {
@@ -290,6 +287,12 @@ class PushChannel::Impl final : public http2::RequestSource,
     if (verdicts_.size() >= kVerdictsPerCall) flush_verdicts();
   }
 
+  // State first: who has a verdict finds in `health` why.
+  void tell() {
+    publish_state();
+    flush_verdicts();
+  }
+
   void flush_verdicts() {
     if (verdicts_.empty()) return;
     sink_.on_verdicts(verdicts_);
@@ -328,8 +331,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     if (stopped_) return;
     refresh_authorization();
     pool_.pump();
-    flush_verdicts();
-    publish_state();
+    tell();
   }
 
   void refresh_authorization() {
@@ -337,7 +339,6 @@ class PushChannel::Impl final : public http2::RequestSource,
     authorization_ = dialect_->authorization(calendar_());
     if (authorization_.header == nullptr && authorization_.refused) {
       settle_all_queued(VerdictKind::kCredentialRefused, authorization_.refusal);
-      flush_verdicts();
     }
   }
 
@@ -376,8 +377,7 @@ class PushChannel::Impl final : public http2::RequestSource,
       refusing_ = true;
     }
     take_inbox();  // what was submitted since `begin_close`
-    flush_verdicts();
-    publish_state();
+    tell();
     const std::lock_guard lock(mutex_);
     closed_ = true;
     closed_changed_.notify_all();

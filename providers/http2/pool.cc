@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <cassert>
 #include <deque>
@@ -206,7 +207,8 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   void back_off() { retry_at_ = std::max(retry_at_, now() + backoff_.on_failure()); }
 
   void arm_tick() {
-    if (tick_armed_ || (connections_.empty() && !source_.waiting())) return;
+    if (tick_armed_) return;
+    if (connections_.empty() && (closing_ || !source_.waiting())) return;
     tick_armed_ = true;
     // A retry that is due before the next tick need not wait for it.
     const LoopTime time = now();
@@ -238,7 +240,8 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     if (!connections_.empty() || !done_) return;
     grace_timer_.cancel();
     tick_timer_.cancel();
-    std::exchange(done_, nullptr)();
+    // On a stack of its own: the source may go with `done`, and whoever called is still using it.
+    asio::post(io_, std::exchange(done_, nullptr));
   }
 
   asio::io_context& io_;

@@ -62,7 +62,7 @@ class Pool {
   LoopTime now() const;
 
   // Starts nothing more, lets what is open end until `grace`, settles the rest, then calls `done`
-  // (perhaps before it returns).
+  // (after it has returned). The source is not used from then on.
   void close(LoopTime grace, std::function<void()> done);
 
  private:

@@ -49,6 +49,7 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
       stream.async_handshake(asio::ssl::stream_base::server,
                              [self = shared_from_this()](const asio::error_code& error) {
                                if (error) return self->close();
+                               self->handshaken = true;
                                self->flush();
                                self->read();
                              });
@@ -70,7 +71,7 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     void flush() {
-      if (writing || deaf || closed) return;
+      if (!handshaken || writing || deaf || closed) return;
       out = session.produce();
       if (out.empty()) return;
       writing = true;
@@ -94,6 +95,7 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
     ServerSession session;
     std::array<std::uint8_t, 32 * 1024> buffer{};
     std::vector<std::uint8_t> out;
+    bool handshaken = false;
     bool writing = false;
     bool deaf = false;
     bool closed = false;
