@@ -27,10 +27,14 @@ bool may_come_later(ApnsReason reason) {
 
 // A random UUID (RFC 9562, version 4) for a request that brought none.
 void write_uuid(std::uint64_t high, std::uint64_t low, char* out) {
-  high = (high & ~0xf000ULL) | 0x4000ULL;
-  low = (low & ~(3ULL << 62)) | 1ULL << 63;
-  fmt::format_to(out, "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, high >> 16 & 0xffff,
-                 high & 0xffff, low >> 48, low & 0xffffffffffffULL);
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  constexpr std::string_view kShape = "xxxxxxxx-xxxx-4xxx-vxxx-xxxxxxxxxxxx";
+  for (const char kind : kShape) {
+    const auto digit = static_cast<std::size_t>(high & 15);
+    *out++ = kind == 'x' ? kDigits[digit] : kind == 'v' ? kDigits[8 | (digit & 3)] : kind;
+    high = high >> 4 | low << 60;
+    low >>= 4;
+  }
 }
 
 }  // namespace
