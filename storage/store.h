@@ -164,7 +164,7 @@ struct Job {
   // Every device of the audience at or before `cursor` has a recorded outcome or a recorded retry.
   DevicePosition cursor = 0;
   std::vector<DevicePosition> beyond;  // ascending: devices after it that have one, too
-  bool exhausted = false;              // the audience was read to its end
+  bool exhausted = false;              // nobody of the audience is left to read
   std::uint64_t retries = 0;           // recorded, not yet settled
 };
 

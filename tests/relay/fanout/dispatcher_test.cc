@@ -288,6 +288,23 @@ TEST_F(DispatcherTest, ARestartRepeatsNoMoreThanTheBoundAllows) {
   EXPECT_GT(repeats, 0u) << "the last answers were not recorded";
 }
 
+TEST_F(DispatcherTest, WhatWasHandedOutLastAndNotAnsweredIsSentAgainAfterACrash) {
+  subscribe(0, 10);
+  const auto event = publish();
+  ScriptedProvider provider;
+  start(&provider);
+  turn();
+  ASSERT_EQ(provider.open.size(), 10u);
+  for (int i = 0; i < 5; ++i) answer({.kind = VerdictKind::kAccepted});
+  record_all();
+  ASSERT_EQ(counters(event).accepted, 5u);
+  ScriptedProvider after;
+  crash(&after);
+  run_to_the_end();
+  EXPECT_EQ(after.times_sent.size(), 5u);
+  EXPECT_EQ(counters(event).accepted, 10u);
+}
+
 TEST_F(DispatcherTest, ARetryIsDurableAndWaitsForItsTimeAcrossARestart) {
   subscribe(0, 3);
   const auto event = publish();
