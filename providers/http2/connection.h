@@ -2,9 +2,13 @@
 // includes Asio).
 #pragma once
 
+// A standard header before any of Asio's: its configuration looks at libstdc++'s macros without
+// including one (1.22), and two answers in one program free with delete what came from
+// aligned_alloc.
+#include <cstddef>
+
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>

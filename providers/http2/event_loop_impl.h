@@ -1,6 +1,11 @@
 // What is behind EventLoop. Only for the sources of providers/http2.
 #pragma once
 
+// A standard header before any of Asio's: its configuration looks at libstdc++'s macros without
+// including one (1.22), and two answers in one program free with delete what came from
+// aligned_alloc.
+#include <cstddef>
+
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <thread>

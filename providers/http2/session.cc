@@ -59,7 +59,7 @@ ssize_t read_body(nghttp2_session*, std::int32_t, std::uint8_t* buffer, std::siz
   while (stream.piece < stream.body.size()) {
     const std::string_view rest = stream.body[stream.piece].substr(stream.piece_offset);
     const std::size_t size = std::min(rest.size(), length - copied);
-    std::memcpy(buffer + copied, rest.data(), size);
+    if (size > 0) std::memcpy(buffer + copied, rest.data(), size);  // a view of nothing may be null
     copied += size;
     if (size < rest.size()) {
       stream.piece_offset += size;

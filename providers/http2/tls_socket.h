@@ -2,10 +2,14 @@
 // got. Only for the sources of providers/http2 (it includes Asio).
 #pragma once
 
+// A standard header before any of Asio's: its configuration looks at libstdc++'s macros without
+// including one (1.22), and two answers in one program free with delete what came from
+// aligned_alloc.
+#include <cstddef>
+
 #include <openssl/types.h>
 
 #include <asio/ip/tcp.hpp>
-#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
