@@ -19,12 +19,13 @@ namespace carillon::config {
 // Every default has its reason beside it in deploy/carillon.example.toml.
 struct Http {
   std::string listen = "127.0.0.1:8080";  // address:port; port 0 lets the system choose
-  std::size_t threads = 16;               // one connection is one thread while it is open
-  std::size_t connections_max = 1024;     // accepted and waiting for a thread
+  std::size_t threads = 16;               // requests that are worked on at once
+  std::size_t connections_max = 1024;     // open at once; an idle one costs no thread
   std::size_t body_bytes_max = 256 * 1024;
   std::size_t head_bytes_max = 16 * 1024;
   std::uint32_t head_timeout_ms = 5'000;   // the whole head, from the first byte
-  std::uint32_t body_timeout_ms = 30'000;  // between two reads of a body
+  std::uint32_t body_timeout_ms = 30'000;  // a whole body, and 1 s more for every 16 KiB of it; an
+                                           // import's: between two reads
   std::uint32_t idle_timeout_ms = 15'000;  // a kept-alive connection without a request
   friend bool operator==(const Http&, const Http&) = default;
 };

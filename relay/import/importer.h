@@ -38,9 +38,9 @@ class Importer {
  public:
   struct Options {
     std::string app;  // if set: lines may leave `app` out, and a line with another one is bad
-    std::vector<std::string> known_apps;        // a line with an app not among these is bad
-    std::size_t batch_lines = 5'000;            // a transaction of at most about 50 ms
-    std::function<std::int64_t()> now_ms = {};  // the calendar; any thread
+    std::vector<std::string> known_apps;  // a line with an app not among these is bad
+    std::size_t batch_lines = 2'000;      // beside a relay: its writes wait for each transaction
+    std::function<std::int64_t()> now_ms = {};             // the calendar; any thread
     std::function<void(const BadLine&)> on_bad_line = {};  // all of them, ascending; may be empty
     // Asked when another process holds the store: waits as it sees fit and says whether to try the
     // batch again. `attempt` counts from 1 for each batch. Called on a thread of the importer's;
