@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -141,6 +142,7 @@ class Engine::Impl {
   std::thread thread_;
   std::atomic<bool> draining_{false};
   std::once_flag drained_;
+  std::promise<void> hands_nothing_out_;  // kept when the fan-out thread has heard of the draining
   std::atomic<std::uint64_t> events_accepted_{0};
   std::atomic<std::uint64_t> jobs_{0}, uncovered_{0}, checkpoints_{0};
   mutable std::mutex error_mutex_;  // guards a string that only people read
@@ -288,6 +290,7 @@ Now Engine::Impl::now() const {
 
 void Engine::Impl::run() {
   Inbox::Contents taken;
+  bool draining = false;
   std::int64_t wish_ms = 0;
   for (;;) {
     std::optional<std::chrono::steady_clock::time_point> deadline;
@@ -304,7 +307,11 @@ void Engine::Impl::run() {
     }
     for (Inbox::Started& job : taken.started) dispatcher_.take_up(job.lane, std::move(job.start));
     taken.started.clear();
-    if (taken.draining) dispatcher_.drain();
+    if (taken.draining && !draining) {
+      draining = true;
+      dispatcher_.drain();
+      hands_nothing_out_.set_value();
+    }
     wish_ms = dispatcher_.turn(at);
     publish_gauges();
     // Draining ends when everything is recorded, or when the store refuses: what is not recorded is
@@ -328,6 +335,8 @@ void Engine::Impl::drain(std::chrono::milliseconds grace) {
   std::call_once(drained_, [&] {
     draining_ = true;
     inbox_.drain();
+    // What is submitted to a provider that has closed gets no verdict: nothing may be on its way.
+    if (thread_.joinable()) hands_nothing_out_.get_future().wait();
     const auto deadline = std::chrono::steady_clock::now() + grace;
     for (auto& [key, to] : ways_) {
       if (!to->provider) continue;

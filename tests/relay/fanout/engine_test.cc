@@ -214,6 +214,17 @@ TEST_F(EngineTest, DrainingSettlesWhatIsOutAndTheNextStartGoesOn) {
   EXPECT_EQ(completed(accepted->id).jobs.at(0).counters.accepted, 20u);
 }
 
+TEST_F(EngineTest, DrainingInTheMiddleOfASendLeavesNothingWithoutAVerdict) {
+  limits_.batch_devices = 8;
+  subscribe(300);
+  for (int round = 0; round < 20; ++round) {
+    start();
+    ASSERT_TRUE(engine_->publish(hello()));
+    engine_->drain(0ms);  // a batch submitted to a closed provider would be waited for in vain
+    EXPECT_EQ(engine_->stats().handed_out, 0u);
+  }
+}
+
 TEST_F(EngineTest, ManyPublishersAtOnceLoseNothing) {
   subscribe(7);
   start();
