@@ -15,6 +15,7 @@ struct Fanout {
   std::uint32_t retry_max_ms = 300'000;        // and ends here; the event's TTL ends it, too
   std::uint32_t retries_per_job_max = 65'536;  // recorded retries; beyond, the scan waits
   std::uint32_t drain_ms = 10'000;             // SIGTERM: how long answers are waited for
+  friend bool operator==(const Fanout&, const Fanout&) = default;
 };
 
 }  // namespace carillon::config
