@@ -36,6 +36,9 @@ struct SqliteStoreOptions {
   // stops for one when the write-ahead log passes its limit.
   std::chrono::milliseconds checkpoint_interval{100};
   std::size_t wal_bytes_max = 64 * 1024 * 1024;
+  // How long the writer stops at most, for readers to leave their page. When that is not enough the
+  // log grows by another transaction, and the next one tries again: a publish waits no longer.
+  std::chrono::milliseconds checkpoint_wait{50};
 
   std::size_t pages_max = 0;  // pages of 4 KiB, 0: no limit. For tests of a full disk
 };

@@ -14,8 +14,6 @@ namespace {
 // but not for each of a thousand erasures.
 constexpr std::chrono::seconds kTruncateDelay{1};
 
-constexpr std::chrono::milliseconds kCheckpointWait{50};
-
 // A guest beside a relay leaves a gap after a long transaction, or the relay's writer, which asks
 // every millisecond, would meet the next one.
 constexpr std::chrono::milliseconds kGuestLongTransaction{10};
@@ -192,7 +190,7 @@ void Writer::truncate_if_due() {
 
 // Waits for the background's checkpoint and for readers' pages, neither of which lasts.
 bool Writer::checkpoint(int mode) {
-  database_.wait_when_busy(kCheckpointWait);
+  database_.wait_when_busy(options_.checkpoint_wait);
   const int code = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, mode, nullptr, nullptr);
   database_.wait_when_busy(options_.busy_wait);
   return code == SQLITE_OK;
