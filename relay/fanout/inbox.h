@@ -85,13 +85,11 @@ class Inbox {
  private:
   template <class Put>
   void put(Put put_into) {
-    bool wake = false;
-    {
-      const std::lock_guard lock(mutex_);
-      put_into(contents_);
-      wake = std::exchange(sleeping_, false);
-    }
-    if (wake) wake_.notify_one();
+    // Woken under the lock: what the fan-out thread takes may be the last there is, and then the
+    // inbox ends as soon as it has the lock.
+    const std::lock_guard lock(mutex_);
+    put_into(contents_);
+    if (std::exchange(sleeping_, false)) wake_.notify_one();
   }
 
   std::mutex mutex_;
