@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kJson = "application/json";
+constexpr const char* kJsonType = "application/json";
 // One request a thread; a page or a `listen` keeps one busy for as long as it is open.
 constexpr std::size_t kThreads = 32;
 constexpr std::size_t kBodyBytesMax = 64 * 1024;
@@ -28,7 +28,7 @@ constexpr auto kStreamTick = std::chrono::milliseconds(500);
 
 void answer(httplib::Response& response, const json& body, int status = 200) {
   response.status = status;
-  response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", kJson);
+  response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", kJsonType);
 }
 
 void refuse(httplib::Response& response, int status, std::string_view sentence) {

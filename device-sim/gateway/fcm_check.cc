@@ -16,7 +16,7 @@ using simdjson::dom::array;
 using simdjson::dom::element;
 using simdjson::dom::object;
 
-constexpr std::array<FcmReasonRow, kFcmReasonCount> kRows{{
+constexpr std::array<FcmReasonRow, kFcmReasonCount> kFcmRows{{
     {"", 200, "OK", ""},
     {"NOT_FOUND", 404, "NOT_FOUND", ""},
     {"UNAUTHENTICATED", 401, "UNAUTHENTICATED", ""},
@@ -462,7 +462,7 @@ FcmRefusal read_target(object source, FcmMessage& message) {
 }  // namespace
 
 const FcmReasonRow& fcm_row(FcmReason reason) {
-  return kRows[static_cast<std::size_t>(reason)];
+  return kFcmRows[static_cast<std::size_t>(reason)];
 }
 
 FcmRefusal parse_fcm_message(std::string& body, FcmMessage& message) {

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "providers/auth/json_text.h"
 
 namespace carillon::push::auth {
 namespace {
@@ -31,12 +34,6 @@ std::string printable(std::string_view text) {
   std::replace_if(
       result.begin(), result.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return result;
-}
-
-std::string text_member(const nlohmann::json& json, const char* name) {
-  if (!json.is_object()) return {};
-  const auto member = json.find(name);
-  return member != json.end() && member->is_string() ? member->get<std::string>() : "";
 }
 
 // What may stand in a header: a token that could not would be a header injection.

@@ -6,17 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "providers/auth/base64url.h"
+#include "providers/auth/json_text.h"
 #include "providers/auth/private_key.h"
 
 namespace carillon::push::auth {
 namespace {
 
 constexpr int kRsaBitsMin = 2048;  // RFC 7518, 3.3
-
-std::string text_member(const nlohmann::json& json, const char* name) {
-  const auto member = json.find(name);
-  return member != json.end() && member->is_string() ? member->get<std::string>() : "";
-}
 
 }  // namespace
 

@@ -24,14 +24,14 @@ struct ErrorBody {
   bool blames_token = false;
 };
 
-struct Row {
+struct ErrorRow {
   std::string_view error_code;
   Kind kind;
 };
 
 // By FcmError. The credential of THIRD_PARTY_AUTH_ERROR is the project's own for Apple or for Web
 // Push, not the one we call with: only messages to such devices fail, until someone mends it there.
-constexpr Row kRows[] = {
+constexpr ErrorRow kErrorRows[] = {
     {"APNS_AUTH_ERROR", Kind::kNotificationRefused},  // the older name of the next
     {"THIRD_PARTY_AUTH_ERROR", Kind::kNotificationRefused},
     {"INTERNAL", Kind::kUnavailable},
@@ -43,7 +43,7 @@ constexpr Row kRows[] = {
     {"UNSPECIFIED_ERROR", Kind::kNotificationRefused},
 };
 
-Kind kind_of_status(std::uint16_t status) {
+Kind kind_of_http_status(std::uint16_t status) {
   if (status >= 500) return Kind::kUnavailable;
   if (status == 429) return Kind::kThrottled;
   if (status == 401) return Kind::kNotSent;            // a new access token may do
@@ -118,17 +118,17 @@ FcmJudgement judge_fcm(const Answer& answer, std::chrono::system_clock::time_poi
   Verdict& verdict = judgement.verdict;
   verdict.status = answer.status;
   verdict.retry_after = parse_retry_after(answer.retry_after, now);
-  verdict.kind = kind_of_status(answer.status);
+  verdict.kind = kind_of_http_status(answer.status);
   if (body.error_code.empty()) {
     if (answer.status == 401) judgement.advice = FcmAdvice::kRefreshToken;
     verdict.reason =
         body.status.empty() ? fmt::format("Status{}", answer.status) : reason_of(body.status);
   } else {
     verdict.reason = reason_of(body.error_code);
-    const auto known = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
-      return row.error_code == body.error_code;
-    });
-    if (known != std::end(kRows)) {
+    const auto known =
+        std::find_if(std::begin(kErrorRows), std::end(kErrorRows),
+                     [&](const ErrorRow& row) { return row.error_code == body.error_code; });
+    if (known != std::end(kErrorRows)) {
       verdict.kind = known->kind;
     } else if (answer.status == 401 || answer.status == 403 || answer.status == 404) {
       // About this message, in a word that is not ours to guess: not about our credential.

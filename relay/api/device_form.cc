@@ -8,12 +8,10 @@
 namespace carillon::api {
 namespace {
 
-using Json = nlohmann::json;
-using Errors = std::vector<FieldError>;
 using Check = std::string_view (*)(std::string_view);
 
-void read_text(const Json& value, const std::string& pointer, Check check, std::string& out,
-               Errors& errors) {
+void read_text(const nlohmann::json& value, const std::string& pointer, Check check,
+               std::string& out, std::vector<FieldError>& errors) {
   if (!value.is_string()) {
     errors.push_back({pointer, "must be a string, not " + std::string(json_type_name(value))});
     return;
@@ -24,7 +22,7 @@ void read_text(const Json& value, const std::string& pointer, Check check, std::
   }
 }
 
-void read_platform(const Json& value, DeviceForm& form, Errors& errors) {
+void read_platform(const nlohmann::json& value, DeviceForm& form, std::vector<FieldError>& errors) {
   if (value == "webpush") {
     errors.push_back({"/platform", "\"webpush\" is not sent to by this version"});
     return;
@@ -39,7 +37,7 @@ void read_platform(const Json& value, DeviceForm& form, Errors& errors) {
   }
 }
 
-void read_topics(const Json& value, DeviceForm& form, Errors& errors) {
+void read_topics(const nlohmann::json& value, DeviceForm& form, std::vector<FieldError>& errors) {
   if (!value.is_array() || value.size() > store::kTopicsPerSubscriberMax) {
     errors.push_back({"/topics", "must be an array of at most " +
                                      std::to_string(store::kTopicsPerSubscriberMax) + " strings"});
@@ -52,7 +50,8 @@ void read_topics(const Json& value, DeviceForm& form, Errors& errors) {
 }
 
 // Depends on the platform, which may come after it.
-void check_token(const Json& root, const DeviceForm& form, Errors& errors) {
+void check_token(const nlohmann::json& root, const DeviceForm& form,
+                 std::vector<FieldError>& errors) {
   if (!root.contains("platform")) errors.push_back({"/platform", "is missing"});
   if (!root.contains("token")) {
     errors.push_back({"/token", "is missing"});
@@ -67,7 +66,7 @@ void check_token(const Json& root, const DeviceForm& form, Errors& errors) {
   if (errors.empty() && !fault.empty()) errors.push_back({"/token", std::string(fault)});
 }
 
-DeviceForm read(const Json& root, Errors& errors) {
+DeviceForm read(const nlohmann::json& root, std::vector<FieldError>& errors) {
   DeviceForm form;
   for (const auto& [name, value] : root.items()) {
     if (name == "platform") {
@@ -105,7 +104,7 @@ tl::expected<DeviceForm, DeviceFault> parse_device(std::string_view body) {
         DeviceFault{Problem::kInvalidBody,
                     {{"", "must be an object, not " + std::string(json_type_name(*json))}}});
   }
-  Errors errors;
+  std::vector<FieldError> errors;
   DeviceForm form = read(*json, errors);
   if (!errors.empty()) return tl::unexpected(DeviceFault{Problem::kInvalidBody, std::move(errors)});
   return form;

@@ -11,8 +11,6 @@
 namespace carillon::api {
 namespace {
 
-using Json = nlohmann::json;
-
 bool has_url_chars(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
     return c > 0x20 && c != 0x7f && c != '"' && c != '<' && c != '>' && c != '\\';
@@ -35,10 +33,10 @@ class EventReader {
   fanout::Publication publication;
   std::vector<FieldError> errors;
 
-  void read(const Json& root);
+  void read(const nlohmann::json& root);
 
  private:
-  using ReadField = void (EventReader::*)(const Json&);
+  using ReadField = void (EventReader::*)(const nlohmann::json&);
   struct Field {
     std::string_view name;
     ReadField read;
@@ -48,38 +46,46 @@ class EventReader {
   void fail(std::string pointer, std::string detail) {
     if (errors.size() < kFieldErrorsMax) errors.push_back({std::move(pointer), std::move(detail)});
   }
-  bool is(const Json& value, Json::value_t type, const std::string& pointer,
+  bool is(const nlohmann::json& value, nlohmann::json::value_t type, const std::string& pointer,
           std::string_view what) {
     if (value.type() == type) return true;
     fail(pointer, "must be " + std::string(what) + ", not " + std::string(json_type_name(value)));
     return false;
   }
   // False if it is not a string, or one that a check found fault with.
-  bool text(const Json& value, const std::string& pointer, std::size_t bytes_max, std::string& out);
-  void url(const Json& value, const std::string& pointer, bool https_only, std::string& out);
-  void overrides(const Json& value, const std::string& pointer, std::string& out);
-  void names(const Json& value, const std::string& pointer, store::Audience::Kind kind);
+  bool text(const nlohmann::json& value, const std::string& pointer, std::size_t bytes_max,
+            std::string& out);
+  void url(const nlohmann::json& value, const std::string& pointer, bool https_only,
+           std::string& out);
+  void overrides(const nlohmann::json& value, const std::string& pointer, std::string& out);
+  void names(const nlohmann::json& value, const std::string& pointer, store::Audience::Kind kind);
 
-  void app(const Json& value);
-  void topic(const Json& value);
-  void condition(const Json& value);
-  void subscribers(const Json& value) {
+  void app(const nlohmann::json& value);
+  void topic(const nlohmann::json& value);
+  void condition(const nlohmann::json& value);
+  void subscribers(const nlohmann::json& value) {
     names(value, "/subscribers", store::Audience::Kind::kSubscribers);
   }
-  void devices(const Json& value) { names(value, "/devices", store::Audience::Kind::kDevices); }
-  void notification(const Json& value);
-  void notification_member(const std::string& name, const Json& value);
-  void badge(const Json& value);
-  void data(const Json& value);
-  void ttl(const Json& value);
-  void priority(const Json& value);
-  void collapse_key(const Json& value);
-  void apns(const Json& value) { overrides(value, "/apns", publication.notification.apns_json); }
-  void fcm(const Json& value) { overrides(value, "/fcm", publication.notification.fcm_json); }
-  void webpush(const Json& value) {
+  void devices(const nlohmann::json& value) {
+    names(value, "/devices", store::Audience::Kind::kDevices);
+  }
+  void notification(const nlohmann::json& value);
+  void notification_member(const std::string& name, const nlohmann::json& value);
+  void badge(const nlohmann::json& value);
+  void data(const nlohmann::json& value);
+  void ttl(const nlohmann::json& value);
+  void priority(const nlohmann::json& value);
+  void collapse_key(const nlohmann::json& value);
+  void apns(const nlohmann::json& value) {
+    overrides(value, "/apns", publication.notification.apns_json);
+  }
+  void fcm(const nlohmann::json& value) {
+    overrides(value, "/fcm", publication.notification.fcm_json);
+  }
+  void webpush(const nlohmann::json& value) {
     overrides(value, "/webpush", publication.notification.webpush_json);
   }
-  void check_whole(const Json& root);
+  void check_whole(const nlohmann::json& root);
 };
 
 const std::array<EventReader::Field, 13> EventReader::kFields = {{
@@ -98,9 +104,9 @@ const std::array<EventReader::Field, 13> EventReader::kFields = {{
     {"webpush", &EventReader::webpush},
 }};
 
-bool EventReader::text(const Json& value, const std::string& pointer, std::size_t bytes_max,
-                       std::string& out) {
-  if (!is(value, Json::value_t::string, pointer, "a string")) return false;
+bool EventReader::text(const nlohmann::json& value, const std::string& pointer,
+                       std::size_t bytes_max, std::string& out) {
+  if (!is(value, nlohmann::json::value_t::string, pointer, "a string")) return false;
   const auto& string = value.get_ref<const std::string&>();
   if (string.empty() || string.size() > bytes_max) {
     fail(pointer, "must have 1 to " + std::to_string(bytes_max) + " bytes, not " +
@@ -115,7 +121,7 @@ bool EventReader::text(const Json& value, const std::string& pointer, std::size_
   return true;
 }
 
-void EventReader::url(const Json& value, const std::string& pointer, bool https_only,
+void EventReader::url(const nlohmann::json& value, const std::string& pointer, bool https_only,
                       std::string& out) {
   std::string candidate;
   if (!text(value, pointer, kUrlBytesMax, candidate)) return;
@@ -129,12 +135,15 @@ void EventReader::url(const Json& value, const std::string& pointer, bool https_
   out = std::move(candidate);
 }
 
-void EventReader::overrides(const Json& value, const std::string& pointer, std::string& out) {
-  if (is(value, Json::value_t::object, pointer, "an object") && !value.empty()) out = value.dump();
+void EventReader::overrides(const nlohmann::json& value, const std::string& pointer,
+                            std::string& out) {
+  if (is(value, nlohmann::json::value_t::object, pointer, "an object") && !value.empty())
+    out = value.dump();
 }
 
-void EventReader::names(const Json& value, const std::string& pointer, store::Audience::Kind kind) {
-  if (!is(value, Json::value_t::array, pointer, "an array of strings")) return;
+void EventReader::names(const nlohmann::json& value, const std::string& pointer,
+                        store::Audience::Kind kind) {
+  if (!is(value, nlohmann::json::value_t::array, pointer, "an array of strings")) return;
   if (value.empty() || value.size() > store::kNamedAudienceMax) {
     fail(pointer, "must have 1 to " + std::to_string(store::kNamedAudienceMax) + " names, not " +
                       std::to_string(value.size()));
@@ -144,7 +153,7 @@ void EventReader::names(const Json& value, const std::string& pointer, store::Au
   publication.audience.names.clear();
   for (std::size_t i = 0; i < value.size(); ++i) {
     const std::string at = pointer + "/" + std::to_string(i);
-    if (!is(value[i], Json::value_t::string, at, "a string")) continue;
+    if (!is(value[i], nlohmann::json::value_t::string, at, "a string")) continue;
     const auto& name = value[i].get_ref<const std::string&>();
     if (const std::string_view fault = import::name_fault(name); !fault.empty()) {
       fail(at, std::string(fault));
@@ -153,16 +162,16 @@ void EventReader::names(const Json& value, const std::string& pointer, store::Au
   }
 }
 
-void EventReader::app(const Json& value) {
-  if (!is(value, Json::value_t::string, "/app", "a string")) return;
+void EventReader::app(const nlohmann::json& value) {
+  if (!is(value, nlohmann::json::value_t::string, "/app", "a string")) return;
   publication.app = value.get<std::string>();
   if (const std::string_view fault = import::app_fault(publication.app); !fault.empty()) {
     fail("/app", std::string(fault));
   }
 }
 
-void EventReader::topic(const Json& value) {
-  if (!is(value, Json::value_t::string, "/topic", "a string")) return;
+void EventReader::topic(const nlohmann::json& value) {
+  if (!is(value, nlohmann::json::value_t::string, "/topic", "a string")) return;
   publication.audience.kind = store::Audience::Kind::kTopic;
   publication.audience.topic = value.get<std::string>();
   if (const std::string_view fault = import::topic_fault(publication.audience.topic);
@@ -171,17 +180,17 @@ void EventReader::topic(const Json& value) {
   }
 }
 
-void EventReader::condition(const Json&) {
+void EventReader::condition(const nlohmann::json&) {
   fail("/condition",
        "is not resolved by this version: publish to one topic, or name subscribers or devices");
 }
 
-void EventReader::notification(const Json& value) {
-  if (!is(value, Json::value_t::object, "/notification", "an object")) return;
+void EventReader::notification(const nlohmann::json& value) {
+  if (!is(value, nlohmann::json::value_t::object, "/notification", "an object")) return;
   for (const auto& [name, member] : value.items()) notification_member(name, member);
 }
 
-void EventReader::notification_member(const std::string& name, const Json& value) {
+void EventReader::notification_member(const std::string& name, const nlohmann::json& value) {
   push::Notification& to = publication.notification;
   const std::string at = "/notification/" + pointer_token(name);
   const std::array<std::pair<std::string_view, std::string*>, 5> texts = {
@@ -207,7 +216,7 @@ void EventReader::notification_member(const std::string& name, const Json& value
   }
 }
 
-void EventReader::badge(const Json& value) {
+void EventReader::badge(const nlohmann::json& value) {
   // What Android and iOS count in is a signed 32-bit number.
   constexpr std::uint64_t kBadgeMax = 2'147'483'647;
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kBadgeMax) {
@@ -217,8 +226,8 @@ void EventReader::badge(const Json& value) {
   publication.notification.badge = value.get<std::uint32_t>();
 }
 
-void EventReader::data(const Json& value) {
-  if (!is(value, Json::value_t::object, "/data", "an object of strings")) return;
+void EventReader::data(const nlohmann::json& value) {
+  if (!is(value, nlohmann::json::value_t::object, "/data", "an object of strings")) return;
   if (value.size() > kDataPairsMax) {
     fail("/data", "must have at most " + std::to_string(kDataPairsMax) + " pairs");
     return;
@@ -228,7 +237,7 @@ void EventReader::data(const Json& value) {
     if (const std::string_view fault = import::name_fault(name); !fault.empty()) {
       fail(at, "its name " + std::string(fault));
     }
-    if (!is(member, Json::value_t::string, at, "a string")) continue;
+    if (!is(member, nlohmann::json::value_t::string, at, "a string")) continue;
     const auto& string = member.get_ref<const std::string&>();
     if (string.size() > kTextBytesMax) {
       fail(at, "must have at most " + std::to_string(kTextBytesMax) + " bytes");
@@ -237,7 +246,7 @@ void EventReader::data(const Json& value) {
   }
 }
 
-void EventReader::ttl(const Json& value) {
+void EventReader::ttl(const nlohmann::json& value) {
   const auto max = static_cast<std::uint64_t>(kTtlMax.count());
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max) {
     fail("/ttl", "must be an integer of seconds from 0 to " + std::to_string(max));
@@ -246,7 +255,7 @@ void EventReader::ttl(const Json& value) {
   publication.ttl = std::chrono::seconds(value.get<std::int64_t>());
 }
 
-void EventReader::priority(const Json& value) {
+void EventReader::priority(const nlohmann::json& value) {
   if (value == "urgent") {
     publication.notification.priority = push::Priority::kUrgent;
   } else if (value == "normal") {
@@ -258,11 +267,11 @@ void EventReader::priority(const Json& value) {
   }
 }
 
-void EventReader::collapse_key(const Json& value) {
+void EventReader::collapse_key(const nlohmann::json& value) {
   text(value, "/collapse_key", kCollapseKeyBytesMax, publication.notification.collapse_key);
 }
 
-void EventReader::check_whole(const Json& root) {
+void EventReader::check_whole(const nlohmann::json& root) {
   if (!root.contains("app")) fail("/app", "is missing");
   const std::array<const char*, 4> audiences = {"topic", "condition", "subscribers", "devices"};
   const auto count = std::count_if(audiences.begin(), audiences.end(),
@@ -281,7 +290,7 @@ void EventReader::check_whole(const Json& root) {
   }
 }
 
-void EventReader::read(const Json& root) {
+void EventReader::read(const nlohmann::json& root) {
   publication.ttl = kTtlDefault;
   for (const auto& [name, value] : root.items()) {
     const auto field = std::find_if(kFields.begin(), kFields.end(),

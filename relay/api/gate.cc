@@ -186,7 +186,7 @@ void Gate::Impl::watch() {
         accept_all();
       } else if (subject == &wake_) {
         std::uint64_t drained = 0;
-        [[maybe_unused]] const ssize_t got = read(wake_, &drained, sizeof drained);
+        [[maybe_unused]] const ssize_t got = ::read(wake_, &drained, sizeof drained);
       } else {
         on_ready(*static_cast<Connection*>(subject));
       }

@@ -10,11 +10,11 @@ namespace {
 // of an import, so this is one load and one AND.
 enum Alphabet : std::uint8_t {
   kHex = 1,
-  kFcmToken = 2,
-  kTopic = 4,
-  kApp = 8,
-  kLocale = 16,
-  kTimezone = 32,
+  kFcmTokenCharacter = 2,
+  kTopicCharacter = 4,
+  kAppCharacter = 8,
+  kLocaleCharacter = 16,
+  kTimezoneCharacter = 32,
   kPrintable = 64,  // any byte that is no ASCII control character; UTF-8's own bytes included
 };
 
@@ -30,13 +30,14 @@ constexpr std::array<std::uint8_t, 256> make_alphabets() {
     if (byte != 0x7f) table[byte] = kPrintable;
   }
   add("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
-      kFcmToken | kTopic | kApp | kLocale | kTimezone);
+      kFcmTokenCharacter | kTopicCharacter | kAppCharacter | kLocaleCharacter | kTimezoneCharacter);
   add("ABCDEFabcdef0123456789", kHex);
-  add("_-", kFcmToken | kTopic | kApp | kLocale | kTimezone);
-  add(".", kFcmToken | kTopic | kApp);
-  add(":", kFcmToken);
-  add("~%", kTopic);
-  add("/+", kTimezone);
+  add("_-",
+      kFcmTokenCharacter | kTopicCharacter | kAppCharacter | kLocaleCharacter | kTimezoneCharacter);
+  add(".", kFcmTokenCharacter | kTopicCharacter | kAppCharacter);
+  add(":", kFcmTokenCharacter);
+  add("~%", kTopicCharacter);
+  add("/+", kTimezoneCharacter);
   return table;
 }
 constexpr std::array<std::uint8_t, 256> kAlphabets = make_alphabets();
@@ -65,12 +66,12 @@ std::string_view name_fault(std::string_view name) {
 }
 
 std::string_view app_fault(std::string_view app) {
-  if (within(app, 1, kAppBytesMax) && all_of(app, kApp)) return {};
+  if (within(app, 1, kAppBytesMax) && all_of(app, kAppCharacter)) return {};
   return "must be 1 to 64 of A-Z a-z 0-9 . _ -";
 }
 
 std::string_view topic_fault(std::string_view topic) {
-  if (within(topic, 1, store::kNameBytesMax) && all_of(topic, kTopic)) return {};
+  if (within(topic, 1, store::kNameBytesMax) && all_of(topic, kTopicCharacter)) return {};
   return "must be 1 to 128 of A-Z a-z 0-9 . _ ~ % -";
 }
 
@@ -83,7 +84,7 @@ std::string_view token_fault(store::Platform platform, std::string_view token) {
       }
       return "must be an APNs token: an even number of hex digits, 2 to 200";
     case store::Platform::kFcm:
-      if (within(token, 1, store::kTokenBytesMax) && all_of(token, kFcmToken)) return {};
+      if (within(token, 1, store::kTokenBytesMax) && all_of(token, kFcmTokenCharacter)) return {};
       return "must be an FCM token: 1 to 4096 of A-Z a-z 0-9 _ : . -";
     case store::Platform::kWebPush:
       break;
@@ -92,12 +93,13 @@ std::string_view token_fault(store::Platform platform, std::string_view token) {
 }
 
 std::string_view locale_fault(std::string_view locale) {
-  if (within(locale, 0, store::kLocaleBytesMax) && all_of(locale, kLocale)) return {};
+  if (within(locale, 0, store::kLocaleBytesMax) && all_of(locale, kLocaleCharacter)) return {};
   return "must be a language tag such as \"de\" or \"pt-BR\", at most 35 bytes";
 }
 
 std::string_view timezone_fault(std::string_view timezone) {
-  if (within(timezone, 0, store::kTimezoneBytesMax) && all_of(timezone, kTimezone)) return {};
+  if (within(timezone, 0, store::kTimezoneBytesMax) && all_of(timezone, kTimezoneCharacter))
+    return {};
   return "must be a zone such as \"Europe/Berlin\", at most 64 bytes";
 }
 

@@ -804,9 +804,9 @@ TEST_P(StoreContract, ProvesThatItCanWrite) {
 }
 
 TEST_P(StoreContract, LetsNeighboursShareACommitAndFailAlone) {
-  constexpr int kThreads = 16, kEach = 20;
+  constexpr int kNeighbours = 16, kEach = 20;
   std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
+  for (int t = 0; t < kNeighbours; ++t) {
     threads.emplace_back([this, t] {
       for (int i = 0; i < kEach; ++i) {
         const std::string name = std::to_string(t) + "-" + std::to_string(i);
@@ -817,15 +817,15 @@ TEST_P(StoreContract, LetsNeighboursShareACommitAndFailAlone) {
     });
   }
   for (auto& thread : threads) thread.join();
-  EXPECT_EQ(store_->topic("video", "news")->devices[0], std::uint64_t{kThreads * kEach});
+  EXPECT_EQ(store_->topic("video", "news")->devices[0], std::uint64_t{kNeighbours * kEach});
   const auto stats = store_->stats();
   EXPECT_GT(stats->committed_requests, stats->commits) << "nobody shared a commit";
 }
 
 INSTANTIATE_TEST_SUITE_P(Implementations, StoreContract, testing::Values(sqlite_factory()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& implementation) { return implementation.param.name; });
 INSTANTIATE_TEST_SUITE_P(Implementations, Recording, testing::Values(sqlite_factory()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& implementation) { return implementation.param.name; });
 
 }  // namespace
 }  // namespace carillon::store

@@ -4,7 +4,7 @@
 
 #include "storage/store.h"
 
-namespace carillon::store::sqlite {
+namespace carillon::store::sqlite::token_code_test {
 namespace {
 
 std::string hex(std::size_t digits) {
@@ -116,4 +116,4 @@ TEST(Varint, KeepsEveryNumberAndRefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace carillon::store::sqlite
+}  // namespace carillon::store::sqlite::token_code_test

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace device_sim {
+namespace device_sim::fcm_check_test {
 namespace {
 
 using nlohmann::json;
@@ -217,4 +217,4 @@ TEST(FcmError, HasGooglesShape) {
 }
 
 }  // namespace
-}  // namespace device_sim
+}  // namespace device_sim::fcm_check_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace device_sim {
+namespace device_sim::loop_context_test {
 namespace {
 
 using Kind = DeviceStanding::Kind;
@@ -89,4 +89,4 @@ TEST_F(DeliveryDeskTest, DoesNotJournalAnEventIdOverItsLimit) {
 }
 
 }  // namespace
-}  // namespace device_sim
+}  // namespace device_sim::loop_context_test

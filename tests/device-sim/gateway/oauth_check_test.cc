@@ -4,7 +4,7 @@
 
 #include "tests/device-sim/test_keys.h"
 
-namespace device_sim {
+namespace device_sim::oauth_check_test {
 namespace {
 
 using nlohmann::json;
@@ -80,4 +80,4 @@ TEST(FormValue, IsDecoded) {
 }
 
 }  // namespace
-}  // namespace device_sim
+}  // namespace device_sim::oauth_check_test

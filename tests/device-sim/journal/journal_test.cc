@@ -4,7 +4,7 @@
 
 #include <thread>
 
-namespace device_sim {
+namespace device_sim::journal_test {
 namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000'000;
@@ -148,4 +148,4 @@ TEST(CollapseIdentity, NeverIsOneOfTheReservedValues) {
 }
 
 }  // namespace
-}  // namespace device_sim
+}  // namespace device_sim::journal_test

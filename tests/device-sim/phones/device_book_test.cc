@@ -4,7 +4,7 @@
 
 #include <thread>
 
-namespace device_sim {
+namespace device_sim::device_book_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -132,4 +132,4 @@ TEST_F(DeviceBookTest, EndsAllWaitsWhenStopped) {
 }
 
 }  // namespace
-}  // namespace device_sim
+}  // namespace device_sim::device_book_test

@@ -6,7 +6,7 @@
 
 #include "tests/providers/push_batches.h"
 
-namespace carillon::push {
+namespace carillon::push::fcm_request_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -183,4 +183,4 @@ TEST(FcmRequest, KnowsATokenByItsAlphabet) {
 }
 
 }  // namespace
-}  // namespace carillon::push
+}  // namespace carillon::push::fcm_request_test

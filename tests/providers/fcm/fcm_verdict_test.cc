@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace carillon::push {
+namespace carillon::push::fcm_verdict_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -144,4 +144,4 @@ TEST(FcmVerdict, SurvivesWhatIsNotTheDocumentedBody) {
 }
 
 }  // namespace
-}  // namespace carillon::push
+}  // namespace carillon::push::fcm_verdict_test

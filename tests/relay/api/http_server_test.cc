@@ -144,17 +144,18 @@ TEST_F(HttpServerTest, RefusesABadEventWithTheFieldAndStoresNothing) {
 
 TEST_F(HttpServerTest, TurnsEachRefusalOfTheEngineIntoItsProblem) {
   using Kind = fanout::Refusal::Kind;
-  struct Row {
+  struct RefusalRow {
     Kind kind;
     int status;
     const char* slug;
   };
-  for (const Row& row :
-       {Row{Kind::kUnknownApp, 404, "unknown-app"}, Row{Kind::kInvalid, 422, "event-refused"},
-        Row{Kind::kIdempotencyMismatch, 422, "idempotency-mismatch"},
-        Row{Kind::kDraining, 503, "draining"}, Row{Kind::kBacklog, 503, "overloaded"},
-        Row{Kind::kStoreFull, 507, "store-full"},
-        Row{Kind::kStoreFailed, 503, "store-unavailable"}}) {
+  for (const RefusalRow& row :
+       {RefusalRow{Kind::kUnknownApp, 404, "unknown-app"},
+        RefusalRow{Kind::kInvalid, 422, "event-refused"},
+        RefusalRow{Kind::kIdempotencyMismatch, 422, "idempotency-mismatch"},
+        RefusalRow{Kind::kDraining, 503, "draining"}, RefusalRow{Kind::kBacklog, 503, "overloaded"},
+        RefusalRow{Kind::kStoreFull, 507, "store-full"},
+        RefusalRow{Kind::kStoreFailed, 503, "store-unavailable"}}) {
     room_.publisher.answer = [&](const auto&) {
       return tl::unexpected(fanout::Refusal{row.kind, "why", {{"/notification/body", "too long"}}});
     };
