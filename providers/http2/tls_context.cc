@@ -4,7 +4,10 @@
 #include <openssl/ssl.h>
 
 #include <array>
+#include <cerrno>
+#include <cstdio>
 #include <new>
+#include <system_error>
 
 #include "providers/openssl_error.h"
 
@@ -20,6 +23,16 @@ tl::expected<TlsContext, std::string> TlsContext::make(const std::string& ca_fil
   constexpr std::array<unsigned char, 3> kAlpn = {2, 'h', '2'};
   if (SSL_CTX_set_alpn_protos(context.get(), kAlpn.data(), kAlpn.size()) != 0) {
     throw std::bad_alloc();
+  }
+  if (!ca_file.empty()) {
+    // OpenSSL's own word for a file that is not there is "unknown error".
+    std::FILE* const file = std::fopen(ca_file.c_str(), "rb");
+    const int fault = errno;
+    if (file == nullptr) {
+      return tl::unexpected(fmt::format("{} cannot be read: {}", ca_file,
+                                        std::generic_category().message(fault)));
+    }
+    std::fclose(file);
   }
   const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context.get())
                                      : SSL_CTX_load_verify_file(context.get(), ca_file.c_str());

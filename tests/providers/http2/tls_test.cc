@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "providers/apns/apns_provider.h"
+#include "providers/http2/tls_context.h"
 #include "tests/providers/push_batches.h"
 #include "tests/providers/recording_sink.h"
 #include "tests/providers/test_credentials.h"
@@ -26,6 +27,7 @@ using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
+using testing::StartsWith;
 
 class TlsTest : public testing::Test {
  protected:
@@ -75,6 +77,15 @@ TEST_F(TlsTest, TrustsACertificateOfItsAuthorityThatNamesTheHost) {
 TEST_F(TlsTest, TrustsACertificateThatNamesTheAddress) {
   TestServer server({});
   EXPECT_EQ(send(server.url("127.0.0.1"), ca_file).kind, VerdictKind::kAccepted);
+}
+
+TEST_F(TlsTest, SaysWhyAnAuthoritysFileCannotBeUsed) {
+  const auto missing = http2::TlsContext::make("/no/such/ca.pem");
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error(), "/no/such/ca.pem cannot be read: No such file or directory");
+  const auto empty = http2::TlsContext::make("/dev/null");
+  ASSERT_FALSE(empty.has_value());
+  EXPECT_THAT(empty.error(), StartsWith("/dev/null cannot be read as PEM certificates: no "));
 }
 
 TEST_F(TlsTest, RefusesACertificateOfAnotherHost) {
