@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "relay/cli/api_client.h"
+#include "relay/cli/backup_command.h"
 #include "relay/cli/check_command.h"
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
@@ -36,6 +37,7 @@ class CommandLine {
     app_.set_version_flag("--version", std::string("carillon ") + CARILLON_VERSION);
     add_serve();
     add_check();
+    add_backup();
     add_import();
     add_keys();
     add_publish();
@@ -102,6 +104,19 @@ class CommandLine {
             [this] { return run_check(terminal_, {.config_file = config_file_, .deep = deep_}); });
     add_config_option(command);
     command->add_flag("--deep", deep_, "read the whole store; minutes for a large one");
+  }
+
+  void add_backup() {
+    CLI::App* const command = add(
+        app_, "backup", "Copy the store as it is at one moment, also while the relay runs",
+        "  carillon backup --config carillon.toml /backup/carillon-2026-11-21.db\n"
+        "Replaces no file. The copy is checked before it gets its name; to restore it, stop the\n"
+        "relay, remove the store's -wal and -shm files and put the copy in the store's place.",
+        [this] {
+          return run_backup(terminal_, {config_file_, backup_target_});
+        });
+    add_config_option(command);
+    command->add_option("FILE", backup_target_, "the new file")->required();
   }
 
   void add_import() {
@@ -233,6 +248,7 @@ class CommandLine {
   ApiAddress address_;
   bool deep_ = false;
   ImportOptions import_;
+  std::filesystem::path backup_target_;
   std::string key_name_;
   std::string key_scopes_;
   PublishOptions publish_;

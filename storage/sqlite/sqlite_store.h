@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,5 +57,15 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteStoreOptions& optio
 // file's identity, its pages and its small tables are looked at. Errors are what kept it from
 // looking: no such file, another program's file, a newer format.
 Result<std::vector<std::string>> check_sqlite_store(const std::string& path, bool deep);
+
+using BackupProgress = std::function<void(std::uint64_t bytes_done, std::uint64_t bytes_total)>;
+
+// Copies a store, as it is at one moment, into the new file `target`; its size. Relays and imports
+// go on meanwhile. The log cannot shrink until the copy is made: it grows by what they write, and
+// above its limit each of their commits waits `checkpoint_wait` longer. The target appears when it
+// has been checked (as without `deep`) and is on the disk; until then `<target>.part` stands there,
+// which the next backup replaces if this one is killed. kInvalid if the target is there already.
+Result<std::uint64_t> backup_sqlite_store(const std::string& path, const std::string& target,
+                                          const BackupProgress& progress = {});
 
 }  // namespace carillon::store

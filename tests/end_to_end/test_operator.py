@@ -119,5 +119,28 @@ class Shutdown(HouseTest):
         self.assertEqual(self.relay.event(event)["state"], "completed")
 
 
+class Backup(HouseTest):
+    def test_a_copy_made_during_a_send_serves_in_the_stores_place(self):
+        self.start_house(20_000)
+        self.simulator.set_faults(latency_ms=100)
+        event = self.publish()
+        copy = self.directory / "copy.db"
+        code, output = self.relay.command("backup", copy)
+        self.assertEqual(code, 0, output)
+        self.assertIn("checked", output)
+        code, output = self.relay.command("backup", copy)
+        self.assertEqual(code, 1, output)
+        self.assertIn("is there already", output)
+        self.relay.kill()
+        for leftover in self.directory.glob("carillon.db*"):
+            leftover.unlink()
+        copy.rename(self.relay.store)
+        self.simulator.clear_faults()
+        self.relay.start()
+        counters = self.wait_until_completed(event)["counters"]
+        self.assertEqual(counters["accepted"], counters["targeted"])
+        self.assertEqual(self.simulator.event(event)["unique_devices"], counters["targeted"])
+
+
 if __name__ == "__main__":
     unittest.main()
