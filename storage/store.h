@@ -16,7 +16,10 @@
 #include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
+#include <variant>
 #include <vector>
+
+#include "storage/condition.h"
 
 namespace carillon::store {
 
@@ -45,7 +48,16 @@ inline constexpr std::size_t kLocaleBytesMax = 35;   // BCP 47's longest recomme
 inline constexpr std::size_t kTimezoneBytesMax = 64;
 inline constexpr std::size_t kDevicesPerSubscriberMax = 64;   // devices
 inline constexpr std::size_t kTopicsPerSubscriberMax = 4096;  // topics
-inline constexpr std::size_t kNamedAudienceMax = 10'000;      // names in one event
+inline constexpr std::size_t kTopicsPerDeviceMax = 256;       // topics that a device hears itself
+inline constexpr std::size_t kAppVersionBytesMax = 64;
+inline constexpr std::size_t kAttributesPerDeviceMax = 64;        // attributes
+inline constexpr std::size_t kAttributeTextsMax = 64;             // members of one list of texts
+inline constexpr std::size_t kAttributeBytesPerDeviceMax = 4096;  // all of a device's, as stored
+inline constexpr std::size_t kAttributeNamesMax = 1024;           // names of one app
+// A day: a registration that changes nothing writes that the device was seen at most so often.
+inline constexpr std::int64_t kLastSeenStepMs = 86'400'000;
+inline constexpr std::size_t kNamedAudienceMax = 10'000;  // names in one event, of both kinds
+inline constexpr std::size_t kTopicsPerEventMax = 64;     // topics in one event's list
 inline constexpr std::size_t kContentBytesMax = 64 * 1024;
 inline constexpr std::size_t kIdempotencyKeyBytesMax = 255;
 
@@ -63,7 +75,20 @@ using DevicePosition = std::uint64_t;
 
 // --- the audience -----------------------------------------------------------------------------
 
-// Views must outlive the call only.
+// What an app says of a device under a name, for conditions to ask about. Numbers are finite.
+struct Attribute {
+  std::string name;
+  AttributeValue value;
+  friend bool operator==(const Attribute&, const Attribute&) = default;
+};
+// The same, not owned.
+struct AttributeView {
+  std::string_view name;
+  std::variant<bool, double, std::string_view, std::span<const std::string_view>> value;
+};
+
+// All that is known of a device from now on but for topics, which are added to: what is left out
+// is then not known any more. Views must outlive the call only.
 struct DeviceRegistration {
   std::string_view app;
   std::string_view device;  // the app's own id of the installation
@@ -74,7 +99,14 @@ struct DeviceRegistration {
   std::string_view locale;  // empty: not given
   std::string_view timezone;
   // Topics that the device's subscriber is to hear from now on, beside those it hears already.
-  std::span<const std::string_view> topics;
+  std::span<const std::string_view> topics = {};
+  // ... and those that the device is to hear itself, whoever uses it: a device that moves to
+  // another subscriber keeps them.
+  std::span<const std::string_view> device_topics = {};
+  std::string_view app_version = {};               // empty: not given
+  std::span<const AttributeView> attributes = {};  // each name once, in any order
+  // When the app last heard of the device; 0: now. Never moves back, and by whole days only.
+  std::int64_t last_seen_ms = 0;
 };
 
 enum class Registered : std::uint8_t {
@@ -90,14 +122,37 @@ struct DeviceRecord {
   std::string subscriber;  // empty: anonymous
   std::string locale;
   std::string timezone;
-  std::vector<std::string> topics;  // sorted
-  std::int64_t registered_ms = 0;   // of the token that it has now
+  std::vector<std::string> topics;         // its subscriber's, sorted
+  std::vector<std::string> device_topics;  // its own, sorted
+  std::string app_version;
+  std::vector<Attribute> attributes;  // sorted by name
+  std::int64_t registered_ms = 0;     // of the token that it has now
+  std::int64_t last_seen_ms = 0;      // at least this late; see kLastSeenStepMs
+  bool stale = false;                 // left out of audiences until it registers again
 };
 
 struct TopicRecord {
   std::string topic;
-  std::uint64_t subscribers = 0;
+  std::uint64_t subscribers = 0;  // who hear it, themselves or through a device of theirs
   PlatformCounts devices{};
+};
+
+struct AudienceCount {
+  std::uint64_t subscribers = 0;  // who have a device in it; an anonymous device is one
+  PlatformCounts devices{};
+  friend bool operator==(const AudienceCount&, const AudienceCount&) = default;
+};
+
+// What happens to a device whose app was not heard of for long.
+enum class StaleAction : std::uint8_t {
+  kLeaveOut = 1,  // of every audience, until it registers again
+  kRemove         // as if it was erased
+};
+
+struct StaleSweep {
+  std::uint64_t devices = 0;   // newly left out, or removed
+  DevicePosition through = 0;  // where the next call goes on
+  bool end = false;            // no device comes after
 };
 
 struct ErasedCounts {
@@ -109,11 +164,14 @@ struct ErasedCounts {
 
 enum class EventState : std::uint8_t { kQueued = 1, kRunning, kPaused, kCompleted, kCancelled };
 
+// Who an event is for: every device that any of these names, once. Topics, names and conditions
+// mean those of the event's app.
 struct Audience {
-  enum class Kind : std::uint8_t { kTopic = 1, kSubscribers, kDevices };
-  Kind kind = Kind::kTopic;
-  std::string topic;               // kTopic
-  std::vector<std::string> names;  // kSubscribers, kDevices: at most kNamedAudienceMax
+  std::vector<std::string> topics;       // at most kTopicsPerEventMax
+  std::vector<std::string> subscribers;  // with `devices` together at most kNamedAudienceMax
+  std::vector<std::string> devices;
+  std::optional<Condition> condition;
+  friend bool operator==(const Audience&, const Audience&) = default;
 };
 
 struct NewEvent {
@@ -171,8 +229,8 @@ struct Job {
 struct EventRecord {
   EventId id{};
   std::string app;
-  Audience audience;  // names are not read back: see audience_names
-  std::uint64_t audience_names = 0;
+  Audience audience;  // its names are not read back, only how many there were
+  std::uint64_t audience_subscribers = 0, audience_devices = 0;
   std::string content;
   std::uint8_t priority = 2;
   EventState state = EventState::kQueued;
@@ -253,8 +311,8 @@ struct TokenRemoval {
   std::int64_t dead_since_ms = 0;
 };
 
-// Everything that became known of one job since its last checkpoint. Applied whole or not at all, in
-// the order of its fields: a retry that stands in `retries` and in `retries_done` is done.
+// Everything that became known of one job since its last checkpoint. Applied whole or not at all,
+// in the order of its fields: a retry that stands in `retries` and in `retries_done` is done.
 struct Checkpoint {
   JobKey job;
   DevicePosition cursor = 0;
@@ -309,7 +367,20 @@ class Store {
                                  std::string_view subscriber, std::int64_t now_ms) = 0;
   virtual Result<bool> unsubscribe(std::string_view app, std::string_view topic,
                                    std::string_view subscriber) = 0;
+  // The same for one device of the app, whoever uses it. kNotFound if there is none.
+  virtual Result<bool> subscribe_device(std::string_view app, std::string_view topic,
+                                        std::string_view device) = 0;
+  virtual Result<bool> unsubscribe_device(std::string_view app, std::string_view topic,
+                                          std::string_view device) = 0;
+  // One batch of a walk over the app's devices: of those after `after`, `subscribers_max`
+  // subscribers at most are looked at, and who was last seen before `before_ms` is dealt with.
+  virtual Result<StaleSweep> sweep_stale(std::string_view app, StaleAction action,
+                                         std::int64_t before_ms, DevicePosition after,
+                                         std::size_t subscribers_max) = 0;
   virtual Result<TopicRecord> topic(std::string_view app, std::string_view topic) = 0;
+  // How many an event for this audience would reach now. Reads in slices of its own, so that what
+  // changes meanwhile may be counted before or after.
+  virtual Result<AudienceCount> count(std::string_view app, const Audience& audience) = 0;
 
   // Events. `accept` stores event, idempotency record and one job per platform that has devices in
   // the audience, in one transaction, and freezes the audience: who comes later is not in it. A

@@ -43,16 +43,12 @@ Json by_reason(const store::EventRecord& event) {
 }
 
 void put_audience(const store::EventRecord& event, Json& out) {
-  switch (event.audience.kind) {
-    case store::Audience::Kind::kTopic:
-      out["topic"] = event.audience.topic;
-      return;
-    case store::Audience::Kind::kSubscribers:
-      out["audience"] = {{"kind", "subscribers"}, {"names", event.audience_names}};
-      return;
-    case store::Audience::Kind::kDevices:
-      out["audience"] = {{"kind", "devices"}, {"names", event.audience_names}};
-      return;
+  if (!event.audience.topics.empty()) {
+    out["topic"] = event.audience.topics.front();
+  } else if (event.audience_subscribers != 0) {
+    out["audience"] = {{"kind", "subscribers"}, {"names", event.audience_subscribers}};
+  } else {
+    out["audience"] = {{"kind", "devices"}, {"names", event.audience_devices}};
   }
 }
 

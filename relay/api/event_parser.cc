@@ -58,16 +58,17 @@ class EventReader {
   void url(const nlohmann::json& value, const std::string& pointer, bool https_only,
            std::string& out);
   void overrides(const nlohmann::json& value, const std::string& pointer, std::string& out);
-  void names(const nlohmann::json& value, const std::string& pointer, store::Audience::Kind kind);
+  void names(const nlohmann::json& value, const std::string& pointer,
+             std::vector<std::string>& out);
 
   void app(const nlohmann::json& value);
   void topic(const nlohmann::json& value);
   void condition(const nlohmann::json& value);
   void subscribers(const nlohmann::json& value) {
-    names(value, "/subscribers", store::Audience::Kind::kSubscribers);
+    names(value, "/subscribers", publication.audience.subscribers);
   }
   void devices(const nlohmann::json& value) {
-    names(value, "/devices", store::Audience::Kind::kDevices);
+    names(value, "/devices", publication.audience.devices);
   }
   void notification(const nlohmann::json& value);
   void notification_member(const std::string& name, const nlohmann::json& value);
@@ -142,15 +143,14 @@ void EventReader::overrides(const nlohmann::json& value, const std::string& poin
 }
 
 void EventReader::names(const nlohmann::json& value, const std::string& pointer,
-                        store::Audience::Kind kind) {
+                        std::vector<std::string>& out) {
   if (!is(value, nlohmann::json::value_t::array, pointer, "an array of strings")) return;
   if (value.empty() || value.size() > store::kNamedAudienceMax) {
     fail(pointer, "must have 1 to " + std::to_string(store::kNamedAudienceMax) + " names, not " +
                       std::to_string(value.size()));
     return;
   }
-  publication.audience.kind = kind;
-  publication.audience.names.clear();
+  out.clear();
   for (std::size_t i = 0; i < value.size(); ++i) {
     const std::string at = pointer + "/" + std::to_string(i);
     if (!is(value[i], nlohmann::json::value_t::string, at, "a string")) continue;
@@ -158,7 +158,7 @@ void EventReader::names(const nlohmann::json& value, const std::string& pointer,
     if (const std::string_view fault = import::name_fault(name); !fault.empty()) {
       fail(at, std::string(fault));
     }
-    publication.audience.names.push_back(name);
+    out.push_back(name);
   }
 }
 
@@ -172,9 +172,8 @@ void EventReader::app(const nlohmann::json& value) {
 
 void EventReader::topic(const nlohmann::json& value) {
   if (!is(value, nlohmann::json::value_t::string, "/topic", "a string")) return;
-  publication.audience.kind = store::Audience::Kind::kTopic;
-  publication.audience.topic = value.get<std::string>();
-  if (const std::string_view fault = import::topic_fault(publication.audience.topic);
+  publication.audience.topics.assign(1, value.get<std::string>());
+  if (const std::string_view fault = import::topic_fault(publication.audience.topics.front());
       !fault.empty()) {
     fail("/topic", std::string(fault));
   }

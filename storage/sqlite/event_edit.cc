@@ -30,14 +30,18 @@ void check_event(const NewEvent& event) {
     if (error) throw StoreFailure{*std::move(error)};
   };
   require(check_name("the app's name", event.app));
-  if (event.audience.kind == Audience::Kind::kTopic) {
-    require(check_name("the topic's name", event.audience.topic));
+  const Audience& audience = event.audience;
+  const bool named = !audience.subscribers.empty() || !audience.devices.empty();
+  if (audience.condition || audience.topics.size() > 1 || (named && !audience.topics.empty())) {
+    refuse("the store resolves one topic, or names, for an event");
   }
-  if (event.audience.names.size() > kNamedAudienceMax) {
+  for (const std::string& name : audience.topics) require(check_name("the topic's name", name));
+  if (audience.subscribers.size() + audience.devices.size() > kNamedAudienceMax) {
     refuse(fmt::format("the event names more than {} receivers", kNamedAudienceMax));
   }
-  for (const std::string& name : event.audience.names)
-    require(check_name("a receiver's name", name));
+  for (const auto* names : {&audience.subscribers, &audience.devices}) {
+    for (const std::string& name : *names) require(check_name("a receiver's name", name));
+  }
   if (event.content.size() > kContentBytesMax) {
     refuse(fmt::format("the event's content is longer than {} bytes", kContentBytesMax));
   }
@@ -151,10 +155,12 @@ AcceptedEvent EventEdit::accept(const NewEvent& event) {
   std::uint64_t targeted = 0;
   for (const std::uint64_t count : audience.targeted) targeted += count;
   const bool empty = targeted == 0;
-  const bool is_topic = event.audience.kind == Audience::Kind::kTopic;
-  insert_event_.run(Blob{bytes_of(event.id)}, app, static_cast<int>(event.audience.kind),
-                    std::string_view(is_topic ? std::string_view(event.audience.topic) : ""),
-                    event.audience.names.size(), event.priority,
+  const Audience& named = event.audience;
+  const bool is_topic = !named.topics.empty();
+  const int kind = is_topic ? 1 : named.devices.empty() ? 2 : 3;
+  insert_event_.run(Blob{bytes_of(event.id)}, app, kind,
+                    std::string_view(is_topic ? std::string_view(named.topics.front()) : ""),
+                    named.subscribers.size() + named.devices.size(), event.priority,
                     static_cast<int>(empty ? EventState::kCompleted : EventState::kQueued),
                     event.accepted_ms, event.expires_ms, empty ? event.accepted_ms : 0,
                     Blob{event.content});
@@ -190,8 +196,8 @@ std::optional<AcceptedEvent> EventEdit::repeated(std::uint32_t app, const NewEve
 EventEdit::Resolved EventEdit::resolve(std::uint32_t app, const Audience& audience) {
   Resolved resolved;
   AudienceTables& tables = audience_.tables();
-  if (audience.kind == Audience::Kind::kTopic) {
-    if (const auto topic = tables.topic(app, audience.topic)) {
+  if (!audience.topics.empty()) {
+    if (const auto topic = tables.topic(app, audience.topics.front())) {
       resolved.topic = topic->id;
       resolved.targeted = topic->devices;
     }
@@ -201,14 +207,14 @@ EventEdit::Resolved EventEdit::resolve(std::uint32_t app, const Audience& audien
     resolved.positions[static_cast<std::size_t>(device.platform) - 1].push_back(
         position_of(subscriber, device.ordinal));
   };
-  for (const std::string& name : audience.names) {
-    if (audience.kind == Audience::Kind::kSubscribers) {
-      const auto found = tables.find_subscriber(app, name);
-      if (!found) continue;
-      for (const auto& device : found->subscriber.devices) add(found->id, device);
-    } else if (const auto found = tables.find_device(app, name)) {
-      add(found->id, found->subscriber.devices[found->index]);
-    }
+  for (const std::string& name : audience.subscribers) {
+    const auto found = tables.find_subscriber(app, name);
+    if (!found) continue;
+    for (const auto& device : found->subscriber.devices) add(found->id, device);
+  }
+  for (const std::string& name : audience.devices) {
+    const auto found = tables.find_device(app, name);
+    if (found) add(found->id, found->subscriber.devices[found->index]);
   }
   for (std::size_t i = 0; i < kPlatforms; ++i) {
     auto& positions = resolved.positions[i];

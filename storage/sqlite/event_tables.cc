@@ -85,9 +85,10 @@ void EventTables::read_event(AudienceTables& audience, const Cursor& row, EventR
   const std::int64_t n = row.integer(0);
   event.id = id_from(row.bytes(1));
   event.app = audience.app_name(static_cast<std::uint32_t>(row.integer(2)));
-  event.audience.kind = static_cast<Audience::Kind>(row.integer(3));
-  event.audience.topic = row.bytes(4);
-  event.audience_names = row.natural(5);
+  const std::int64_t kind = row.integer(3);
+  if (kind == 1) event.audience.topics.push_back(row.text(4));
+  if (kind == 2) event.audience_subscribers = row.natural(5);
+  if (kind == 3) event.audience_devices = row.natural(5);
   event.priority = static_cast<std::uint8_t>(row.integer(6));
   event.state = state_from(row.integer(7));
   event.accepted_ms = row.integer(8);

@@ -102,6 +102,18 @@ class SqliteStore final : public Store {
     });
   }
 
+  Result<bool> subscribe_device(std::string_view, std::string_view, std::string_view) override {
+    return later();
+  }
+  Result<bool> unsubscribe_device(std::string_view, std::string_view, std::string_view) override {
+    return later();
+  }
+  Result<StaleSweep> sweep_stale(std::string_view, StaleAction, std::int64_t, DevicePosition,
+                                 std::size_t) override {
+    return later();
+  }
+  Result<AudienceCount> count(std::string_view, const Audience&) override { return later(); }
+
   Result<TopicRecord> topic(std::string_view app, std::string_view topic) override {
     return readers_.with([&](ReadSession& session) {
       const auto id = session.audience.app(app);
@@ -217,6 +229,11 @@ class SqliteStore final : public Store {
   }
 
  private:
+  static tl::unexpected<Error> later() {
+    return tl::unexpected(
+        Error{Error::Kind::kInvalid, "this store resolves topics and names only"});
+  }
+
   template <class T, class Apply>
   Result<T> write(Apply apply, Writer::Company company = Writer::Company::kShared) {
     std::optional<T> value;

@@ -98,7 +98,7 @@ class Workload {
       NewEvent event;
       event.id = event_id(seed_ << 16 | number);
       event.app = "video";
-      event.audience.topic = "news";
+      event.audience.topics = {"news"};
       const auto accepted = store_.accept(event);
       if (!accepted) give_up(accepted.error());
       report({Report::What::kAccepted, 0, seed_ << 16 | number, 0});

@@ -40,7 +40,7 @@ class SqliteStoreFile : public testing::Test {
     NewEvent event;
     event.id = event_id(number);
     event.app = "video";
-    event.audience.topic = "news";
+    event.audience.topics = {"news"};
     return store.accept(event).value();
   }
   std::string bytes(const std::string& file) {

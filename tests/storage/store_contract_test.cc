@@ -54,7 +54,7 @@ class StoreContract : public testing::TestWithParam<StoreFactory> {
     NewEvent event;
     event.id = event_id(number);
     event.app = "video";
-    event.audience = {.kind = Audience::Kind::kTopic, .topic = topic, .names = {}};
+    event.audience.topics = {topic};
     event.content = "content";
     event.accepted_ms = 500;
     event.expires_ms = 90'000;
@@ -327,7 +327,7 @@ TEST_P(StoreContract, MakesAJobForEachPlatformOfTheAudience) {
   const auto record = store_->event(event_id(1));
   ASSERT_TRUE(record);
   EXPECT_EQ(record->content, "content");
-  EXPECT_EQ(record->audience.topic, "news");
+  EXPECT_EQ(record->audience.topics, std::vector<std::string>{"news"});
   EXPECT_EQ(record->state, EventState::kQueued);
   EXPECT_EQ(record->jobs.size(), 2u);
   const auto devices = scan_all(*store_, job(1));
@@ -384,12 +384,12 @@ TEST_P(StoreContract, RefusesEventsBeyondTheirLimits) {
   EXPECT_EQ(kind(store_->accept(event)), Error::Kind::kInvalid);
   EXPECT_EQ(kind(store_->accept(to_topic(1))), Error::Kind::kInvalid) << "the id is taken";
   event = to_topic(2);
-  event.audience = {.kind = Audience::Kind::kDevices, .topic = {}, .names = {}};
-  event.audience.names.assign(kNamedAudienceMax + 1, "d-1");
+  event.audience = {};
+  event.audience.devices.assign(kNamedAudienceMax + 1, "d-1");
   EXPECT_EQ(kind(store_->accept(event)), Error::Kind::kInvalid);
-  event.audience.names.pop_back();
+  event.audience.devices.pop_back();
   accept(event);
-  EXPECT_EQ(store_->event(event_id(2))->audience_names, kNamedAudienceMax);
+  EXPECT_EQ(store_->event(event_id(2))->audience_devices, kNamedAudienceMax);
 }
 
 TEST_P(StoreContract, ResolvesNamesToEachDeviceOnce) {
@@ -397,20 +397,20 @@ TEST_P(StoreContract, ResolvesNamesToEachDeviceOnce) {
   put({.device = "d-2", .token = "bb", .subscriber = "ann"});
   put({.device = "d-3", .token = "cc", .subscriber = "bob", .platform = Platform::kFcm});
   NewEvent event = to_topic(1);
-  event.audience = {
-      .kind = Audience::Kind::kSubscribers, .topic = {}, .names = {"ann", "bob", "ann", "eve"}};
+  event.audience = {};
+  event.audience.subscribers = {"ann", "bob", "ann", "eve"};
   EXPECT_EQ(accept(event).targeted, (PlatformCounts{2, 1, 0}));
   put({.device = "d-4", .token = "dd", .subscriber = "ann"});
   EXPECT_EQ(tokens(job(1)), (Tokens{"aa", "bb"})) << "a later device is not in it";
   EXPECT_EQ(tokens(job(1, Platform::kFcm)), Tokens{"cc"});
   event.id = event_id(2);
-  event.audience = {
-      .kind = Audience::Kind::kDevices, .topic = {}, .names = {"d-4", "d-1", "d-1", "d-9"}};
+  event.audience = {};
+  event.audience.devices = {"d-4", "d-1", "d-1", "d-9"};
   EXPECT_EQ(accept(event).targeted, (PlatformCounts{2, 0, 0}));
   EXPECT_EQ(tokens(job(2)), (Tokens{"aa", "dd"}));
   ASSERT_TRUE(store_->erase_device("video", "d-1"));
   EXPECT_EQ(tokens(job(2)), Tokens{"dd"});
-  EXPECT_EQ(store_->event(event_id(2))->audience_names, 4u);
+  EXPECT_EQ(store_->event(event_id(2))->audience_devices, 4u);
 }
 
 TEST_P(StoreContract, ReadsANamedAudienceOfManyPages) {
@@ -425,7 +425,8 @@ TEST_P(StoreContract, ReadsANamedAudienceOfManyPages) {
   }
   ASSERT_TRUE(store_->put_devices(lines, 1));
   NewEvent event = to_topic(1);
-  event.audience = {.kind = Audience::Kind::kDevices, .topic = {}, .names = names};
+  event.audience = {};
+  event.audience.devices = names;
   EXPECT_EQ(accept(event).targeted[0], 9'000u);
   std::sort(expected.begin(), expected.end());
   EXPECT_EQ(tokens(job(1)), expected);

@@ -294,22 +294,21 @@ class ModelRun {
     ModelEvent expected;
     expected.id = event.id;
     std::set<std::string> names;
-    event.audience.kind = static_cast<Audience::Kind>(1 + below(3));
-    if (event.audience.kind == Audience::Kind::kTopic) {
-      event.audience.topic = expected.topic = pick("t", 5);
+    const std::size_t kind = below(3);
+    if (kind == 0) {
+      expected.topic = pick("t", 5);
+      event.audience.topics = {expected.topic};
     } else {
-      const bool people = event.audience.kind == Audience::Kind::kSubscribers;
       for (std::size_t i = below(8); i > 0; --i) {
-        event.audience.names.push_back(people ? pick("u", devices_ / 3 + 1) : pick("d", devices_));
-        names.insert(event.audience.names.back());
+        auto& chosen = kind == 1 ? event.audience.subscribers : event.audience.devices;
+        chosen.push_back(kind == 1 ? pick("u", devices_ / 3 + 1) : pick("d", devices_));
+        names.insert(chosen.back());
       }
     }
     for (const auto& [name, device] : model_.devices) {
-      const bool in = event.audience.kind == Audience::Kind::kTopic
-                          ? model_.topics_of[device.owner].contains(expected.topic)
-                      : event.audience.kind == Audience::Kind::kSubscribers
-                          ? names.contains(device.owner)
-                          : names.contains(name);
+      const bool in = kind == 0   ? model_.topics_of[device.owner].contains(expected.topic)
+                      : kind == 1 ? names.contains(device.owner)
+                                  : names.contains(name);
       if (in) expected.audience[static_cast<std::size_t>(device.platform) - 1].insert(device.uid);
     }
     const auto accepted = store_->accept(event);

@@ -19,7 +19,7 @@ store::EventRecord running_event() {
   store::EventRecord event;
   event.id[15] = 1;
   event.app = "video";
-  event.audience.topic = "channel-42";
+  event.audience.topics = {"channel-42"};
   event.state = store::EventState::kRunning;
   event.accepted_ms = kNoon;
   event.expires_ms = kNoon + 60'000;
@@ -80,8 +80,8 @@ TEST(EventDocument, TellsEverythingThatIsKnown) {
 
 TEST(EventDocument, NamesTheAudienceByItsKindAndSize) {
   store::EventRecord event = running_event();
-  event.audience.kind = store::Audience::Kind::kDevices;
-  event.audience_names = 3;
+  event.audience.topics.clear();
+  event.audience_devices = 3;
   const auto document = event_document(event, {});
   EXPECT_FALSE(document.contains("topic"));
   EXPECT_EQ(document["audience"], (nlohmann::json{{"kind", "devices"}, {"names", 3}}));

@@ -22,8 +22,7 @@ TEST(EventParser, ReadsEveryFieldOfAnEvent) {
     "apns": {"aps": {"sound": "x"}}, "fcm": {"android": {}}, "webpush": {}})");
   ASSERT_TRUE(event) << event.error().errors[0].detail;
   EXPECT_EQ(event->app, "video");
-  EXPECT_EQ(event->audience.kind, store::Audience::Kind::kTopic);
-  EXPECT_EQ(event->audience.topic, "channel-42");
+  EXPECT_EQ(event->audience.topics, std::vector<std::string>{"channel-42"});
   EXPECT_EQ(event->ttl, std::chrono::hours(1));
   const push::Notification& to = event->notification;
   EXPECT_EQ(to.title, "New upload");
@@ -54,8 +53,7 @@ TEST(EventParser, ReadsNamedAudiences) {
   const auto event =
       parse_event(R"({"app":"a","subscribers":["u-1","ü"],"notification":{"body":"b"}})");
   ASSERT_TRUE(event);
-  EXPECT_EQ(event->audience.kind, store::Audience::Kind::kSubscribers);
-  EXPECT_EQ(event->audience.names, (std::vector<std::string>{"u-1", "ü"}));
+  EXPECT_EQ(event->audience.subscribers, (std::vector<std::string>{"u-1", "ü"}));
 }
 
 // One field of an otherwise good event replaced, and where the fault is said to be.

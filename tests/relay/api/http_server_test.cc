@@ -83,7 +83,7 @@ class HttpServerTest : public testing::Test {
     store::NewEvent event;
     event.id = fanout::make_event_id(1'767'355'200'000 + number, {number});
     event.app = "video";
-    event.audience.topic = "channel-42";
+    event.audience.topics = {"channel-42"};
     event.content = "x";
     event.accepted_ms = 1'767'355'200'000 + number;
     event.expires_ms = event.accepted_ms + 60'000;

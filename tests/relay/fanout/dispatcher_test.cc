@@ -73,7 +73,7 @@ class DispatcherTest : public testing::Test {
     const store::EventId id = make_event_id(now_.calendar_ms, {++events_});
     auto accepted = store_->accept({.id = id,
                                     .app = "video",
-                                    .audience = {.topic = topic},
+                                    .audience = {.topics = {topic}},
                                     .content = "{}",
                                     .priority = priority,
                                     .accepted_ms = now_.calendar_ms,

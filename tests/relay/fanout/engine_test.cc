@@ -116,7 +116,7 @@ class EngineTest : public testing::Test {
   }
   static Publication hello() {
     Publication publication{.app = "video"};
-    publication.audience.topic = "news";
+    publication.audience.topics = {"news"};
     publication.notification.title = "hello";
     publication.ttl = 1h;
     return publication;

@@ -79,6 +79,21 @@ class MemoryStore : public store::Store {
   store::Result<bool> unsubscribe(std::string_view, std::string_view, std::string_view) override {
     return unasked();
   }
+  store::Result<bool> subscribe_device(std::string_view, std::string_view,
+                                       std::string_view) override {
+    return unasked();
+  }
+  store::Result<bool> unsubscribe_device(std::string_view, std::string_view,
+                                         std::string_view) override {
+    return unasked();
+  }
+  store::Result<store::StaleSweep> sweep_stale(std::string_view, store::StaleAction, std::int64_t,
+                                               store::DevicePosition, std::size_t) override {
+    return unasked();
+  }
+  store::Result<store::AudienceCount> count(std::string_view, const store::Audience&) override {
+    return unasked();
+  }
   store::Result<store::TopicRecord> topic(std::string_view, std::string_view) override {
     return unasked();
   }
