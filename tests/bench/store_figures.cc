@@ -97,7 +97,7 @@ store::JobKey accept_event(store::Store& store, std::string_view topic, std::uin
     event.id[i] = static_cast<std::uint8_t>(number >> (56 - 8 * i));
   }
   event.app = kApp;
-  event.audience.topic = topic;
+  event.audience.topics = {std::string(topic)};
   event.content = "{}";
   event.accepted_ms = now_ms();
   event.expires_ms = event.accepted_ms + 3'600'000;
