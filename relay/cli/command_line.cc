@@ -128,9 +128,7 @@ class CommandLine {
         "  {\"device\":\"d-1\",\"app\":\"video\",\"platform\":\"fcm\",\"token\":\"...\",\n"
         "   \"subscriber\":\"u-9\",\"topics\":[\"channel-42\"],\"locale\":\"de\"}\n"
         "Bad lines are told on stderr, the others are kept; the exit code is then 3.",
-        [this] {
-          return with_store([this](auto& store, auto& config) { return import(store, config); });
-        });
+        [this] { return import(); });
     add_config_option(command);
     command->add_option("NDJSON", import_.file, "the file; \"-\" or nothing: standard input");
     command->add_option("--app", import_.app, "the app of lines that name none; no other is taken")
@@ -234,11 +232,19 @@ class CommandLine {
     return kExitUsage;
   }
 
-  int import(store::Store& store, const config::Config& config) {
+  int import() {
+    const auto config = load_config_or_explain(terminal_, config_file_);
+    if (!config) return kExitFailure;
+    if (const auto load = try_bulk_load(config->store)) {
+      import_.batch_lines = store::kBulkBatchLines;
+      return run_import(terminal_, *load, *config, import_);
+    }
+    const auto store = open_store_or_explain(terminal_, config->store, StoreUse::kBeside);
+    if (!store) return kExitFailure;
     // Large transactions are cheaper, but a relay beside this import wants to write in between.
     import_.batch_lines =
-        nobody_serves(config.store) ? store::kBatchLinesAlone : store::kBatchLinesBesideARelay;
-    return run_import(terminal_, store, config, import_);
+        nobody_serves(config->store) ? store::kBatchLinesAlone : store::kBatchLinesBesideARelay;
+    return run_import(terminal_, *store, *config, import_);
   }
 
   Terminal& terminal_;

@@ -33,7 +33,8 @@ std::int64_t system_now_ms() {
 
 class Import {
  public:
-  Import(Terminal& terminal, store::Store& store, const config::Config& config,
+  template <class Target>
+  Import(Terminal& terminal, Target& target, const config::Config& config,
          const ImportOptions& options)
       : terminal_(terminal),
         options_(options),
@@ -41,7 +42,7 @@ class Import {
                             .colour = terminal.colour,
                             .columns = terminal.columns,
                             .plain_interval = kPlainInterval}),
-        importer_(store, importer_options(config)) {}
+        importer_(target, importer_options(config)) {}
 
   int run(std::istream& in, std::optional<std::uintmax_t> bytes_total) {
     std::vector<char> block(kBlockBytes);
@@ -146,15 +147,18 @@ import::Importer importer_;  // last: its callbacks use what is above
 
 }  // namespace carillon::cli
 
-int run_import(Terminal& terminal, store::Store& store, const config::Config& config,
-               const ImportOptions& options) {
+namespace {
+
+template <class Target>
+int import_into(Target& target, Terminal& terminal, const config::Config& config,
+                const ImportOptions& options) {
   if (!options.app.empty() && !config.apps.contains(options.app)) {
     terminal.err << fmt::format("carillon: --app {}: there is no such app in the config\n",
                                 options.app);
     return kExitUsage;
   }
   if (options.file == "-") {
-    return Import(terminal, store, config, options).run(terminal.in, std::nullopt);
+    return Import(terminal, target, config, options).run(terminal.in, std::nullopt);
   }
   std::ifstream file(options.file, std::ios::binary);
   if (!file) {
@@ -164,8 +168,20 @@ int run_import(Terminal& terminal, store::Store& store, const config::Config& co
   }
   std::error_code no_size;  // a pipe has none
   const std::uintmax_t bytes = std::filesystem::file_size(options.file, no_size);
-  return Import(terminal, store, config, options)
+  return Import(terminal, target, config, options)
       .run(file, no_size ? std::nullopt : std::optional(bytes));
+}
+
+}  // namespace
+
+int run_import(Terminal& terminal, store::Store& store, const config::Config& config,
+               const ImportOptions& options) {
+  return import_into(store, terminal, config, options);
+}
+
+int run_import(Terminal& terminal, store::BulkLoad& load, const config::Config& config,
+               const ImportOptions& options) {
+  return import_into(load, terminal, config, options);
 }
 
 }  // namespace carillon::cli

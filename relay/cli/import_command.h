@@ -8,6 +8,7 @@
 
 #include "relay/cli/terminal.h"
 #include "relay/config/config.h"
+#include "storage/bulk_load.h"
 #include "storage/store.h"
 
 namespace carillon::cli {
@@ -25,6 +26,9 @@ struct ImportOptions {
 // Every bad line goes to stderr with its number; the summary to stdout. kExitBadLines if there were
 // bad ones, kExitFailure if the file or the store failed.
 int run_import(Terminal& terminal, store::Store& store, const config::Config& config,
+               const ImportOptions& options);
+// The same into an empty store, in one piece: with kExitFailure nothing is in it.
+int run_import(Terminal& terminal, store::BulkLoad& load, const config::Config& config,
                const ImportOptions& options);
 
 }  // namespace carillon::cli

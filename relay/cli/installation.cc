@@ -41,6 +41,11 @@ std::unique_ptr<store::Store> open_store_or_explain(Terminal& terminal, const co
   return nullptr;
 }
 
+std::unique_ptr<store::BulkLoad> try_bulk_load(const config::Store& config) {
+  auto load = store::open_bulk_load(options_for(config, StoreUse::kBeside));
+  return load ? std::move(*load) : nullptr;
+}
+
 bool nobody_serves(const config::Store& config) {
   return store::open_sqlite_store(options_for(config, StoreUse::kServe)).has_value();
 }

@@ -10,6 +10,7 @@
 
 #include "relay/cli/terminal.h"
 #include "relay/config/config.h"
+#include "storage/bulk_load.h"
 #include "storage/store.h"
 
 namespace carillon::cli {
@@ -25,6 +26,9 @@ enum class StoreUse {
 // Creates the store if it is not there. Null: it could not be opened, and stderr says why.
 std::unique_ptr<store::Store> open_store_or_explain(Terminal& terminal, const config::Store& config,
                                                     StoreUse use);
+// Null: not a store for a bulk load (it has devices, or somebody has it open), or one that cannot
+// be opened at all, which open_store_or_explain then says.
+std::unique_ptr<store::BulkLoad> try_bulk_load(const config::Store& config);
 // True if no relay has the store at this moment.
 bool nobody_serves(const config::Store& config);
 

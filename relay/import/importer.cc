@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <future>
@@ -24,8 +25,9 @@ bool blank(std::string_view line) {
 
 class Importer::Impl {
  public:
-  Impl(store::Store& store, Options options)
+  Impl(store::Store* store, store::BulkLoad* load, Options options)
       : store_(store),
+        load_(load),
         options_(std::move(options)),
         parser_({.app = options_.app, .known_apps = options_.known_apps}),
         line_(kLineBytesMax + RegistrationLine::kPaddingBytes) {}
@@ -50,6 +52,7 @@ class Importer::Impl {
       hand_over();
       settle();
     }
+    if (load_ && !error_) finish_load();
     if (error_) return tl::unexpected(*error_);
     return std::move(report_);
   }
@@ -106,20 +109,37 @@ class Importer::Impl {
   // On a thread of its own; touches nothing of the importer that changes.
   Outcomes write(const RegistrationBatch& batch) const {
     if (batch.devices().empty()) return Outcomes{};
+    if (load_) return load_->add(batch.devices(), batch.numbers(), options_.now_ms());
     for (unsigned attempt = 1;; ++attempt) {
-      Outcomes outcomes = store_.put_devices(batch.devices(), options_.now_ms());
+      Outcomes outcomes = store_->put_devices(batch.devices(), options_.now_ms());
       const bool busy = !outcomes && outcomes.error().kind == store::Error::Kind::kBusy;
       if (!busy || !options_.retry_busy || !options_.retry_busy(attempt)) return outcomes;
     }
   }
 
+  void fail(const store::Error& error) {
+    error_ = error;
+    if (load_) report_ = {};  // it leaves nothing
+  }
+
+  void finish_load() {
+    const auto finished =
+        load_->finish([this](std::uint64_t number, const store::Result<store::Registered>& result) {
+          --report_.created;
+          if (result) {
+            count(*result);
+          } else {
+            tell({.number = number, .reason = result.error().message});
+          }
+        });
+    if (!finished) fail(finished.error());
+    std::ranges::sort(report_.bad_lines, {}, &BadLine::number);
+  }
+
   void settle() {
     if (!writing_.valid()) return;
     const Outcomes outcomes = writing_.get();
-    if (!outcomes) {
-      error_ = outcomes.error();
-      return;
-    }
+    if (!outcomes) return fail(outcomes.error());
     account(written(), *outcomes);
   }
 
@@ -160,7 +180,9 @@ class Importer::Impl {
     if (options_.on_bad_line) options_.on_bad_line(bad);
   }
 
-  store::Store& store_;
+  // One of the two.
+  store::Store* const store_;
+  store::BulkLoad* const load_;
   const Options options_;
   RegistrationLine parser_;
   std::vector<char> line_;  // the line that is being put together, and the parser's padding
@@ -175,7 +197,9 @@ class Importer::Impl {
 };
 
 Importer::Importer(store::Store& store, Options options)
-    : impl_(std::make_unique<Impl>(store, std::move(options))) {}
+    : impl_(std::make_unique<Impl>(&store, nullptr, std::move(options))) {}
+Importer::Importer(store::BulkLoad& load, Options options)
+    : impl_(std::make_unique<Impl>(nullptr, &load, std::move(options))) {}
 Importer::~Importer() = default;
 store::Result<void> Importer::feed(std::string_view bytes) {
   return impl_->feed(bytes);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/bulk_load.h"
 #include "storage/store.h"
 
 namespace carillon::import {
@@ -24,7 +25,8 @@ struct BadLine {
   std::string reason;  // names the field: "token: is missing"; of the line itself: "line: …"
 };
 
-// Of the lines that the store has answered: lines = created + updated + unchanged + bad, always.
+// Of the lines that the store has answered: lines = created + updated + unchanged + bad, always. In
+// a bulk load what is created is so until `finish` knows better.
 struct ImportReport {
   std::uint64_t lines = 0;  // not counting empty ones
   std::uint64_t created = 0, updated = 0, unchanged = 0, bad = 0;
@@ -40,14 +42,18 @@ class Importer {
     std::string app;  // if set: lines may leave `app` out, and a line with another one is bad
     std::vector<std::string> known_apps;  // a line with an app not among these is bad
     std::size_t batch_lines = 2'000;      // beside a relay: its writes wait for each transaction
-    std::function<std::int64_t()> now_ms = {};             // the calendar; any thread
-    std::function<void(const BadLine&)> on_bad_line = {};  // all of them, ascending; may be empty
+    std::function<std::int64_t()> now_ms = {};  // the calendar; any thread
+    // All of them, ascending; in a bulk load those that only its end finds come after the others.
+    // May be empty.
+    std::function<void(const BadLine&)> on_bad_line = {};
     // Asked when another process holds the store: waits as it sees fit and says whether to try the
     // batch again. `attempt` counts from 1 for each batch. Called on a thread of the importer's;
     // empty: kBusy is an error as any other.
     std::function<bool(unsigned attempt)> retry_busy = {};
   };
   Importer(store::Store& store, Options options);
+  // Into an empty store, in one piece: after an error nothing is in it. `retry_busy` is not asked.
+  Importer(store::BulkLoad& load, Options options);
   ~Importer();  // waits for the batch that is being written; what was fed after it is dropped
 
   // The next bytes, cut anywhere. An error is the store's (full, failed) and may be of an earlier

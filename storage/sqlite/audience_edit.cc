@@ -9,7 +9,6 @@ namespace carillon::store::sqlite {
 namespace {
 
 constexpr std::size_t kCachedRowsMax = 100'000;  // rows; some 10 MiB
-constexpr std::uint32_t kTopicIdMax = 0x7fff'ffff;
 
 // Well-formed UTF-8 (RFC 3629) without control characters (C0, DEL, C1).
 bool is_printable_utf8(std::string_view text) {
@@ -49,6 +48,13 @@ std::optional<Error> check_text(std::string_view what, std::string_view text, st
   return std::nullopt;
 }
 
+}  // namespace
+
+std::optional<Error> check_name(std::string_view what, std::string_view name) {
+  if (name.empty()) return Error{Error::Kind::kInvalid, fmt::format("{} is empty", what)};
+  return check_text(what, name, kNameBytesMax);
+}
+
 std::optional<Error> check_registration(const DeviceRegistration& line) {
   if (auto error = check_name("the app's name", line.app)) return error;
   if (auto error = check_name("the device's name", line.device)) return error;
@@ -67,13 +73,6 @@ std::optional<Error> check_registration(const DeviceRegistration& line) {
     if (auto error = check_name("a topic's name", topic)) return error;
   }
   return std::nullopt;
-}
-
-}  // namespace
-
-std::optional<Error> check_name(std::string_view what, std::string_view name) {
-  if (name.empty()) return Error{Error::Kind::kInvalid, fmt::format("{} is empty", what)};
-  return check_text(what, name, kNameBytesMax);
 }
 
 AudienceEdit::AudienceEdit(Database& database)

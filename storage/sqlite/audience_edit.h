@@ -27,6 +27,10 @@ namespace carillon::store::sqlite {
 
 // Nothing, or what is wrong with a name: "the device's name is empty".
 std::optional<Error> check_name(std::string_view what, std::string_view name);
+// The same for a whole line, but for what only the store can say.
+std::optional<Error> check_registration(const DeviceRegistration& line);
+
+inline constexpr std::uint32_t kTopicIdMax = 0x7fff'ffff;
 
 class AudienceEdit {
  public:

@@ -109,15 +109,20 @@ std::string AudienceTables::text(std::uint32_t id) {
   return row.text(0);
 }
 
-std::uint64_t AudienceTables::hash(NameKind kind, std::uint32_t app, std::uint8_t platform,
-                                   std::string_view text) const {
+std::uint64_t AudienceTables::full_hash(NameKind kind, std::uint32_t app, std::uint8_t platform,
+                                        std::string_view text) const {
   hashed_.clear();
   append_fixed32(hashed_, app);
   hashed_.push_back(static_cast<char>(kind));
   hashed_.push_back(static_cast<char>(platform));
   hashed_.append(text);
+  return siphash24(hash_key_, hashed_);
+}
+
+std::uint64_t AudienceTables::hash(NameKind kind, std::uint32_t app, std::uint8_t platform,
+                                   std::string_view text) const {
   return static_cast<std::uint64_t>(kind) << 32 |
-         static_cast<std::uint32_t>(siphash24(hash_key_, hashed_));
+         static_cast<std::uint32_t>(full_hash(kind, app, platform, text));
 }
 
 std::uint64_t AudienceTables::subscriber_key(std::uint32_t app, std::string_view name) const {

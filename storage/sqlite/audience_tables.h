@@ -74,6 +74,9 @@ class AudienceTables {
   std::uint64_t subscriber_key(std::uint32_t app, std::string_view name) const;
   std::uint64_t device_key(std::uint32_t app, std::string_view name) const;
   std::uint64_t token_key(std::uint32_t app, Platform platform, std::string_view token) const;
+  // Of a key's hash all 64 bits, where the key itself has the low 32. `platform`: 0 but for tokens.
+  std::uint64_t full_hash(NameKind kind, std::uint32_t app, std::uint8_t platform,
+                          std::string_view text) const;
 
   // Every hint for each of the keys, which ascend: appended as (key, subscriber).
   void find_hints(const std::vector<std::uint64_t>& keys,

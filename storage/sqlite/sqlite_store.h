@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/bulk_load.h"
 #include "storage/store.h"
 
 namespace carillon::store {
@@ -49,8 +50,17 @@ struct SqliteStoreOptions {
 inline constexpr std::size_t kBatchLinesBesideARelay = 2'000;
 // ... and into a store that nobody else uses.
 inline constexpr std::size_t kBatchLinesAlone = 50'000;
+// How many lines to hand to a bulk load at once: it keeps none of them, so a batch is what two
+// threads pass on between them.
+inline constexpr std::size_t kBulkBatchLines = 4'000;
 
 Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteStoreOptions& options);
+
+// Null: the store has devices already, or somebody has it open, a relay for example: take batches.
+// Until the load ends nobody else can open the store (kBusy), and `<path>.new` grows beside it,
+// with temporary files of about the size of the lines. Of the options `path`, `create` and
+// `busy_wait` count.
+Result<std::unique_ptr<BulkLoad>> open_bulk_load(const SqliteStoreOptions& options);
 
 // All that is wrong with a store, one sentence each; empty: nothing. Opens for reading only and
 // never creates. `deep` reads every chunk and compares what is stored twice; without it only the

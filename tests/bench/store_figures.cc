@@ -53,25 +53,39 @@ void write_known_lines(const std::string& path, std::uint64_t devices, std::uint
   write_numbers(path, count, Topics::kAll, shuffle);
 }
 
+import::ImportReport feed_file(import::Importer& importer,
+                               const std::string& path){std::ifstream in(path, std::ios::binary);
+std::vector<char> block(kBlockBytes);
+while (in) {
+  in.read(block.data(), static_cast<std::streamsize>(block.size()));
+  const auto fed = importer.feed({block.data(), static_cast<std::size_t>(in.gcount())});
+  if (!fed) throw std::runtime_error(fed.error().message);
+}
+auto report = importer.finish();
+if (!report) throw std::runtime_error(report.error().message);
+return *std::move(report);
+}  // namespace carillon::bench
+
+// As `carillon import` does it: a bulk load where that is possible, or else batches.
 Import import_file(const std::string& store_path, const std::string& lines_path) {
   begin_resident_peak();
   const Stopwatch watch;
   import::ImportReport report;
   {
-    const auto store = open_store(store_path);
-    import::Importer importer(*store, {.known_apps = {std::string(kApp)},
-                                       .batch_lines = store::kBatchLinesAlone,
-                                       .now_ms = now_ms});
-    std::ifstream in(lines_path, std::ios::binary);
-    std::vector<char> block(kBlockBytes);
-    while (in) {
-      in.read(block.data(), static_cast<std::streamsize>(block.size()));
-      const auto fed = importer.feed({block.data(), static_cast<std::size_t>(in.gcount())});
-      if (!fed) throw std::runtime_error(fed.error().message);
+    import::Importer::Options options{.known_apps = {std::string(kApp)},
+                                      .batch_lines = store::kBatchLinesAlone,
+                                      .now_ms = now_ms};
+    auto load = store::open_bulk_load({.path = store_path});
+    if (!load) throw std::runtime_error(load.error().message);
+    if (*load) {
+      options.batch_lines = store::kBulkBatchLines;
+      import::Importer importer(**load, std::move(options));
+      report = feed_file(importer, lines_path);
+    } else {
+      const auto store = open_store(store_path);
+      import::Importer importer(*store, std::move(options));
+      report = feed_file(importer, lines_path);
     }
-    auto finished = importer.finish();
-    if (!finished) throw std::runtime_error(finished.error().message);
-    report = *std::move(finished);
   }
   if (report.bad != 0) throw std::runtime_error("the import refused its own lines");
   return {.per_second = static_cast<double>(report.lines) / watch.seconds(),
