@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "storage/sqlite/audience_edit.h"
+#include "storage/sqlite/line_extras.h"
 
 namespace carillon::store::sqlite {
 namespace {
@@ -77,6 +78,9 @@ Result<Registered> LineIntake::add(const DeviceRegistration& line, std::uint64_t
   token_.clear();
   head.code = pack_token(line.token, token_);
   head.token_bytes = static_cast<std::uint16_t>(token_.size());
+  extras_.clear();
+  if (has_extras(line)) append_extras(line, extras_);
+  head.extra_bytes = static_cast<std::uint32_t>(extras_.size());
   record_.clear();
   record_.append(reinterpret_cast<const char*>(&head), sizeof head);
   record_.append(line.device).append(line.subscriber).append(token_);
@@ -84,6 +88,7 @@ Result<Registered> LineIntake::add(const DeviceRegistration& line, std::uint64_t
     const std::uint32_t topic = topic_id(head.app, name);
     record_.append(reinterpret_cast<const char*>(&topic), sizeof topic);
   }
+  record_.append(extras_);
   spool_.append(partition_of(head.group), record_);
   return Registered::kCreated;
 }

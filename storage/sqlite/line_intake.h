@@ -50,7 +50,7 @@ class LineIntake {
   std::optional<PartitionedSpool> keys_;  // hash, line: of devices and of tokens
   std::uint64_t lines_ = 0, topics_created_ = 0;
   Ids apps_, topics_, texts_;
-  std::string topic_key_, token_, record_;
+  std::string topic_key_, token_, extras_, record_;
 };
 
 }  // namespace carillon::store::sqlite

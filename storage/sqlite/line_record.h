@@ -1,7 +1,7 @@
 // A registration on its way through the temporary files of a bulk load: names of apps, topics,
 // locales and time zones are numbers already, the token is packed.
 //
-//   record := head device-name subscriber-name packed-token topic*      topics: 4 bytes each
+//   record := head device-name subscriber-name packed-token topic* extras      topics: 4 bytes each
 //
 // The bytes never leave the process's own file, so they have the machine's order.
 #pragma once
@@ -27,6 +27,7 @@ struct LineRecord {
     std::uint32_t timezone = 0;
     std::uint32_t subscriber_hash = 0, device_hash = 0, token_hash = 0;
     std::uint32_t topics = 0;
+    std::uint32_t extra_bytes = 0;  // 0: there are none, see line_extras.h
     std::uint16_t locale = 0;
     std::uint16_t token_bytes = 0;
     std::uint8_t device_bytes = 0, subscriber_bytes = 0;
@@ -38,6 +39,7 @@ struct LineRecord {
   Head head;
   std::string_view device, subscriber, token;
   const char* topics = nullptr;  // not aligned
+  std::string_view extras;
 
   std::uint32_t topic(std::size_t index) const {
     std::uint32_t id = 0;
@@ -58,6 +60,7 @@ struct LineRecord {
     record.subscriber = take(record.head.subscriber_bytes);
     record.token = take(record.head.token_bytes);
     record.topics = take(record.head.topics * std::size_t{4}).data();
+    record.extras = take(record.head.extra_bytes);
     return record;
   }
 };

@@ -9,6 +9,7 @@
 
 #include "storage/bulk_load.h"
 #include "storage/sqlite/audience_edit.h"
+#include "storage/sqlite/line_extras.h"
 #include "storage/sqlite/line_intake.h"
 #include "storage/sqlite/sqlite_store.h"
 #include "storage/sqlite/store_replacement.h"
@@ -207,6 +208,7 @@ class SqliteBulkLoad final : public BulkLoad {
     AudienceTables& tables = audience.tables();
     std::deque<std::string> texts;  // what the lines' views point to
     std::deque<std::vector<std::string_view>> topics;
+    ExtrasRoom extras;
     std::vector<DeviceRegistration> lines;
     for (const LineRecord& record : records) {
       const auto keep = [&](std::string text) -> std::string_view {
@@ -228,6 +230,7 @@ class SqliteBulkLoad final : public BulkLoad {
         names.push_back(keep(tables.topic_name(record.topic(i))));
       }
       line.topics = names;
+      if (!record.extras.empty()) read_extras(record.extras, extras, line);
     }
     audience.begin();
     const auto results = audience.put_devices(lines, records.front().head.registered_ms);

@@ -70,7 +70,8 @@ void SubscriberPacker::pack_group(const std::string& records, const Place* begin
   for (const Place* place = begin; place != end; ++place) {
     std::size_t offset = place->second;
     const LineRecord record = LineRecord::read(records, offset);
-    if (!skip_[record.head.index] && take(record)) continue;
+    const bool ordinary = skip_[record.head.index] || record.head.extra_bytes != 0;
+    if (!ordinary && take(record)) continue;
     // What comes after it may depend on it.
     for (; place != end; ++place) {
       offset = place->second;

@@ -13,6 +13,7 @@
 #include <random>
 #include <set>
 
+#include "storage/sqlite/line_extras.h"
 #include "storage/sqlite/member_runs.h"
 #include "storage/sqlite/partitioned_spool.h"
 #include "tests/storage/store_fixture.h"
@@ -150,7 +151,7 @@ void expect_equal_stores(Room& expected, Room& bulk, std::span<const Line> lines
     NewEvent event;
     event.id = event_id(++number);
     event.app = app;
-    event.audience.topic = topic;
+    event.audience.topics = {topic};
     ASSERT_TRUE(left->accept(event));
     ASSERT_TRUE(right->accept(event));
     for (const Platform platform : {Platform::kApns, Platform::kFcm, Platform::kWebPush}) {
@@ -372,7 +373,7 @@ TEST(BulkLoad, NeverGivesOutANumberOfASubscriberTwice) {
     NewEvent event;
     event.id = event_id(1);
     event.app = "video";
-    event.audience.topic = "news";
+    event.audience.topics = {"news"};
     ASSERT_TRUE(store->accept(event));
     for (const auto& device : scan_all(*store, {event.id, Platform::kApns}))
       before = device.position;
@@ -387,7 +388,7 @@ TEST(BulkLoad, NeverGivesOutANumberOfASubscriberTwice) {
   NewEvent event;
   event.id = event_id(2);
   event.app = "video";
-  event.audience.topic = "news";
+  event.audience.topics = {"news"};
   ASSERT_TRUE(store->accept(event));
   const auto devices = scan_all(*store, {event.id, Platform::kApns});
   ASSERT_EQ(devices.size(), 3U);
@@ -451,6 +452,36 @@ TEST(BulkLoad, KilledAtAnyMomentLeavesTheEmptyStoreOrTheWholeOne) {
     }
   }
   EXPECT_GE(whole, 1) << "the first run was not killed";
+}
+
+TEST(LineExtras, AreReadBackAsTheyWereWritten) {
+  const std::vector<std::string_view> topics = {"goals", "weather"}, tags = {"a", "", "c"};
+  const std::vector<AttributeView> attributes = {{.name = "paying", .value = true},
+                                                 {.name = "level", .value = -2.5},
+                                                 {.name = "plan", .value = std::string_view("pro")},
+                                                 {.name = "tags", .value = std::span(tags)}};
+  DeviceRegistration line;
+  EXPECT_FALSE(sqlite::has_extras(line));
+  line.device_topics = topics;
+  line.app_version = "4.2.0";
+  line.attributes = attributes;
+  line.last_seen_ms = 1'700'000'000'000;
+  ASSERT_TRUE(sqlite::has_extras(line));
+  std::string bytes;
+  sqlite::append_extras(line, bytes);
+  DeviceRegistration read;
+  sqlite::ExtrasRoom room;
+  sqlite::read_extras(bytes, room, read);
+  EXPECT_TRUE(std::ranges::equal(read.device_topics, topics));
+  EXPECT_EQ(read.app_version, "4.2.0");
+  EXPECT_EQ(read.last_seen_ms, 1'700'000'000'000);
+  ASSERT_EQ(read.attributes.size(), 4U);
+  EXPECT_EQ(read.attributes[0].name, "paying");
+  EXPECT_TRUE(std::get<bool>(read.attributes[0].value));
+  EXPECT_EQ(std::get<double>(read.attributes[1].value), -2.5);
+  EXPECT_EQ(std::get<std::string_view>(read.attributes[2].value), "pro");
+  EXPECT_TRUE(std::ranges::equal(
+      std::get<std::span<const std::string_view>>(read.attributes[3].value), tags));
 }
 
 TEST(PartitionedSpool, GivesBackWhatIsLongerThanABlockAndWhatIsCutByOne) {
