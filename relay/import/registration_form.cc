@@ -15,7 +15,8 @@ enum Alphabet : std::uint8_t {
   kAppCharacter = 8,
   kLocaleCharacter = 16,
   kTimezoneCharacter = 32,
-  kPrintable = 64,  // any byte that is no ASCII control character; UTF-8's own bytes included
+  kVersionCharacter = 64,
+  kPrintable = 128,  // any byte that is no ASCII control character; UTF-8's own bytes included
 };
 
 constexpr std::array<std::uint8_t, 256> make_alphabets() {
@@ -30,14 +31,16 @@ constexpr std::array<std::uint8_t, 256> make_alphabets() {
     if (byte != 0x7f) table[byte] = kPrintable;
   }
   add("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
-      kFcmTokenCharacter | kTopicCharacter | kAppCharacter | kLocaleCharacter | kTimezoneCharacter);
+      kFcmTokenCharacter | kTopicCharacter | kAppCharacter | kLocaleCharacter | kTimezoneCharacter |
+          kVersionCharacter);
   add("ABCDEFabcdef0123456789", kHex);
-  add("_-",
-      kFcmTokenCharacter | kTopicCharacter | kAppCharacter | kLocaleCharacter | kTimezoneCharacter);
-  add(".", kFcmTokenCharacter | kTopicCharacter | kAppCharacter);
+  add("_-", kFcmTokenCharacter | kTopicCharacter | kAppCharacter | kLocaleCharacter |
+                kTimezoneCharacter | kVersionCharacter);
+  add(".", kFcmTokenCharacter | kTopicCharacter | kAppCharacter | kVersionCharacter);
   add(":", kFcmTokenCharacter);
   add("~%", kTopicCharacter);
   add("/+", kTimezoneCharacter);
+  add("+", kVersionCharacter);
   return table;
 }
 constexpr std::array<std::uint8_t, 256> kAlphabets = make_alphabets();
@@ -54,7 +57,8 @@ bool within(std::string_view text, std::size_t min, std::size_t max) {
 
 static_assert(store::kNameBytesMax == 128 && kAppBytesMax == 64 && kApnsTokenCharsMax == 200 &&
                   store::kTokenBytesMax == 4096 && store::kLocaleBytesMax == 35 &&
-                  store::kTimezoneBytesMax == 64,
+                  store::kTimezoneBytesMax == 64 && kAppVersionBytesMax == 64 &&
+                  store::kAttributeNameBytesMax == 64 && store::kAttributeTextBytesMax == 256,
               "the sentences below name these limits");
 
 }  // namespace
@@ -101,6 +105,28 @@ std::string_view timezone_fault(std::string_view timezone) {
   if (within(timezone, 0, store::kTimezoneBytesMax) && all_of(timezone, kTimezoneCharacter))
     return {};
   return "must be a zone such as \"Europe/Berlin\", at most 64 bytes";
+}
+
+std::string_view app_version_fault(std::string_view version) {
+  if (version.empty()) return {};
+  if (within(version, 1, kAppVersionBytesMax) && version[0] >= '0' && version[0] <= '9' &&
+      all_of(version, kVersionCharacter)) {
+    return {};
+  }
+  return "must be a version such as \"3.10.1\": a digit, then A-Z a-z 0-9 . + _ -, at most 64 "
+         "bytes";
+}
+
+std::string_view attribute_name_fault(std::string_view name) {
+  if (!within(name, 1, store::kAttributeNameBytesMax)) return "must be 1 to 64 bytes long";
+  if (!all_of(name, kPrintable)) return "must not contain control characters";
+  return {};
+}
+
+std::string_view attribute_text_fault(std::string_view text) {
+  if (!within(text, 0, store::kAttributeTextBytesMax)) return "must be at most 256 bytes long";
+  if (!all_of(text, kPrintable)) return "must not contain control characters";
+  return {};
 }
 
 std::optional<store::Platform> platform_named(std::string_view name) {

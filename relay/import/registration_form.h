@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "storage/condition.h"
 #include "storage/store.h"
 
 namespace carillon::import {
@@ -38,6 +39,17 @@ std::string_view locale_fault(std::string_view locale);
 
 // An IANA zone by alphabet and length only ("Europe/Berlin", "Etc/GMT+5"); empty is fine.
 std::string_view timezone_fault(std::string_view timezone);
+
+// An app's version: a digit, then A-Z a-z 0-9 . + _ - ("3.10.1", "4.0-beta.2+17"), at most
+// kAppVersionBytesMax; empty is fine: not given.
+std::string_view app_version_fault(std::string_view version);
+inline constexpr std::size_t kAppVersionBytesMax = 64;
+
+// 1..store::kAttributeNameBytesMax bytes without control characters.
+std::string_view attribute_name_fault(std::string_view name);
+// An attribute's text, or a member of its list: at most store::kAttributeTextBytesMax bytes without
+// control characters; empty is a text.
+std::string_view attribute_text_fault(std::string_view text);
 
 // "apns" or "fcm"; nothing for what this version does not send to.
 std::optional<store::Platform> platform_named(std::string_view name);

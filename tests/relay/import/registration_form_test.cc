@@ -77,6 +77,29 @@ TEST(RegistrationForm, LocaleAndTimezoneMayBeLeftOut) {
   EXPECT_NE(timezone_fault("Europe Berlin"), "");
 }
 
+TEST(RegistrationForm, AnAppVersionBeginsWithADigit) {
+  for (const auto& good : {std::string(), std::string("3"), std::string("3.10.1"),
+                           std::string("4.0-beta.2+17_x"), times(64, '1')}) {
+    EXPECT_EQ(app_version_fault(good), "") << good;
+  }
+  for (const auto& bad : {times(65, '1'), std::string("v3"), std::string(".1"), std::string("3 1"),
+                          std::string("3/1"), std::string("3ü")}) {
+    EXPECT_NE(app_version_fault(bad), "") << bad;
+  }
+}
+
+TEST(RegistrationForm, AnAttributeHasANameAndBoundedText) {
+  EXPECT_EQ(attribute_name_fault(times(64, 'n')), "");
+  EXPECT_EQ(attribute_name_fault("favourite team ü"), "");
+  EXPECT_NE(attribute_name_fault(""), "");
+  EXPECT_NE(attribute_name_fault(times(65, 'n')), "");
+  EXPECT_NE(attribute_name_fault("a\tb"), "");
+  EXPECT_EQ(attribute_text_fault(""), "");
+  EXPECT_EQ(attribute_text_fault(times(256, 't')), "");
+  EXPECT_NE(attribute_text_fault(times(257, 't')), "");
+  EXPECT_NE(attribute_text_fault("a\nb"), "");
+}
+
 TEST(RegistrationForm, KnowsThePlatformsThatThisVersionSendsTo) {
   EXPECT_EQ(platform_named("apns"), Platform::kApns);
   EXPECT_EQ(platform_named("fcm"), Platform::kFcm);
