@@ -1,10 +1,7 @@
 #include "relay/api/event_document.h"
 
 #include <array>
-#include <chrono>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "relay/fanout/event_id.h"
 
@@ -85,17 +82,6 @@ std::string_view platform_name(store::Platform platform) {
 std::string_view priority_name(std::uint8_t priority) {
   constexpr std::array<std::string_view, 4> kNames = {"unknown", "urgent", "normal", "bulk"};
   return kNames[priority < kNames.size() ? priority : 0];
-}
-
-std::string rfc3339(std::int64_t ms) {
-  const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(ms)};
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{time - day};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                     clock.subseconds().count());
 }
 
 store::Counters total_of(const store::EventRecord& event) {

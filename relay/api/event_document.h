@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "relay/import/rfc3339.h"
 #include "storage/store.h"
 
 namespace carillon::api {
@@ -21,8 +22,7 @@ std::string_view state_name(store::EventState state);
 std::string_view platform_name(store::Platform platform);
 std::string_view priority_name(std::uint8_t priority);
 
-// RFC 3339, UTC, milliseconds: "2026-01-02T03:04:05.678Z". From the year 1970 to 9999.
-std::string rfc3339(std::int64_t ms);
+using import::rfc3339;
 
 store::Counters total_of(const store::EventRecord& event);
 bool is_over(store::EventState state);

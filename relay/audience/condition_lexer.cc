@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <utility>
+
+#include "relay/import/json_number.h"
 
 namespace carillon::audience {
 namespace {
@@ -109,42 +109,18 @@ Read ConditionLexer::read_text(char quote) {
   return misread(token.offset, fmt::format("begins a text that no {} ends", quote));
 }
 
-// RFC 8259, section 6.
 Read ConditionLexer::read_number() {
   Token token{.word = Word::kNumber, .offset = at_};
   std::size_t end = at_;
-  const auto digits = [&] {
-    const std::size_t begin = end;
-    while (end < text_.size() && is_digit(text_[end])) ++end;
-    return end - begin;
-  };
-  const auto is = [&](std::string_view any) {
-    return end < text_.size() && any.find(text_[end]) != any.npos;
-  };
-  bool well_formed = true;
-  if (is("-")) ++end;
-  const bool leading_zero = is("0");
-  const std::size_t whole = digits();
-  well_formed = whole > 0 && !(leading_zero && whole > 1);
-  if (is(".")) {
+  while (end < text_.size() &&
+         (is_name_character(text_[end]) || text_[end] == '.' || text_[end] == '+')) {
     ++end;
-    well_formed = digits() > 0 && well_formed;
   }
-  if (is("eE")) {
-    ++end;
-    if (is("+-")) ++end;
-    well_formed = digits() > 0 && well_formed;
-  }
-  if (end < text_.size() && (is_name_character(text_[end]) || text_[end] == '.')) {
-    well_formed = false;
-  }
-  if (!well_formed) {
+  const auto number = import::parse_json_number(text_.substr(at_, end - at_));
+  if (!number) {
     return misread(at_, "is not a number; versions and other texts stand in quotes");
   }
-  const auto [_, error] = std::from_chars(text_.data() + at_, text_.data() + end, token.number);
-  if (error != std::errc() || !std::isfinite(token.number)) {
-    return misread(at_, "is a number beyond what 64 bits hold");
-  }
+  token.number = *number;
   at_ = end;
   return token;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "relay/import/registration_batch.h"
+#include "relay/import/registration_csv.h"
 #include "relay/import/registration_line.h"
 
 namespace carillon::import {
@@ -29,7 +30,8 @@ class Importer::Impl {
       : store_(store),
         load_(load),
         options_(std::move(options)),
-        parser_({.app = options_.app, .known_apps = options_.known_apps}),
+        json_({.app = options_.app, .known_apps = options_.known_apps}),
+        csv_({.app = options_.app, .known_apps = options_.known_apps}),
         line_(kLineBytesMax + RegistrationLine::kPaddingBytes) {}
 
   store::Result<void> feed(std::string_view bytes) {
@@ -46,9 +48,12 @@ class Importer::Impl {
     return outcome();
   }
 
-  store::Result<ImportReport> finish() {
+  store::Result<ImportReport> finish(End end) {
     if (!error_) {
-      if (line_used_ > 0 || line_too_long_) end_line();
+      const bool unended = line_used_ > 0 || line_too_long_;
+      if (unended && end == End::kComplete) end_line();
+    }
+    if (!error_) {
       hand_over();
       settle();
     }
@@ -82,34 +87,63 @@ class Importer::Impl {
   void end_line() {
     const std::string_view line(line_.data(), line_used_);
     ++number_;
+    const bool awaits_header = options_.format == Format::kCsv && !has_header_;
+    if (awaits_header && !blank(line)) {
+      read_header(line);
+    } else if (number_ >= options_.first_line && !awaits_header) {
+      take_line(line);
+    }
+    line_used_ = 0;
+    line_too_long_ = false;
+  }
+
+  void read_header(std::string_view line) {
+    const std::string fault = line_too_long_ ? too_long("header") : csv_.read_header(line);
+    has_header_ = true;
+    if (fault.empty()) return;
+    error_ = store::Error{.kind = store::Error::Kind::kInvalid,
+                          .message = fmt::format("line {}: {}", number_, fault)};
+  }
+
+  void take_line(std::string_view line) {
     if (line_too_long_) {
-      filling().add_bad(number_, fmt::format("line: is longer than {} bytes", kLineBytesMax));
+      filling().add_bad(number_, too_long("line"));
     } else if (!blank(line)) {
-      auto device = parser_.parse(line);
+      auto device = options_.format == Format::kCsv ? csv_.parse(line) : json_.parse(line);
       if (device) {
         filling().add(number_, *device);
       } else {
         filling().add_bad(number_, std::move(device.error()));
       }
     }
-    line_used_ = 0;
-    line_too_long_ = false;
+  }
+
+  static std::string too_long(std::string_view what) {
+    return fmt::format("{}: is longer than {} bytes", what, kLineBytesMax);
   }
 
   // The batch that is full goes to the store; the one before it has been answered.
   void hand_over() {
     settle();
-    if (error_ || filling().lines() == 0) return;
+    if (error_) return;
+    if (filling().lines() == 0) {
+      report_.next_line = std::max(report_.next_line, number_ + 1);
+      return;
+    }
     filling().seal();
+    written_through_ = number_;
     filling_ = 1 - filling_;
     filling().clear();
     writing_ = std::async(std::launch::async, [this, &batch = written()] { return write(batch); });
   }
 
+  bool is_dry_run() const { return store_ == nullptr && load_ == nullptr; }
+
   // On a thread of its own; touches nothing of the importer that changes.
   Outcomes write(const RegistrationBatch& batch) const {
     if (batch.devices().empty()) return Outcomes{};
     if (load_) return load_->add(batch.devices(), batch.numbers(), options_.now_ms());
+    if (is_dry_run()) return Outcomes{};
     for (unsigned attempt = 1;; ++attempt) {
       Outcomes outcomes = store_->put_devices(batch.devices(), options_.now_ms());
       const bool busy = !outcomes && outcomes.error().kind == store::Error::Kind::kBusy;
@@ -141,6 +175,7 @@ class Importer::Impl {
     const Outcomes outcomes = writing_.get();
     if (!outcomes) return fail(outcomes.error());
     account(written(), *outcomes);
+    report_.next_line = written_through_ + 1;
   }
 
   // Bad lines come from the parser and from the store; together they are told in their order.
@@ -148,10 +183,12 @@ class Importer::Impl {
                const std::vector<store::Result<store::Registered>>& outcomes) {
     report_.lines += batch.lines();
     auto bad = batch.bad().begin();
-    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    for (std::size_t i = 0; i < batch.devices().size(); ++i) {
       const std::uint64_t number = batch.numbers()[i];
       for (; bad != batch.bad().end() && bad->number < number; ++bad) tell(*bad);
-      if (outcomes[i]) {
+      if (is_dry_run()) {
+        ++report_.checked;
+      } else if (outcomes[i]) {
         count(*outcomes[i]);
       } else {
         tell({.number = number, .reason = outcomes[i].error().message});
@@ -180,15 +217,18 @@ class Importer::Impl {
     if (options_.on_bad_line) options_.on_bad_line(bad);
   }
 
-  // One of the two.
+  // One of the two; neither: a dry run.
   store::Store* const store_;
   store::BulkLoad* const load_;
   const Options options_;
-  RegistrationLine parser_;
+  RegistrationLine json_;
+  RegistrationCsv csv_;
+  bool has_header_ = false;
   std::vector<char> line_;  // the line that is being put together, and the parser's padding
   std::size_t line_used_ = 0;
   bool line_too_long_ = false;
-  std::uint64_t number_ = 0;
+  std::uint64_t number_ = 0;           // of the line that was read last
+  std::uint64_t written_through_ = 0;  // of the last line of the batch that is being written
   ImportReport report_;
   std::optional<store::Error> error_;
   std::array<RegistrationBatch, 2> batches_;
@@ -200,12 +240,14 @@ Importer::Importer(store::Store& store, Options options)
     : impl_(std::make_unique<Impl>(&store, nullptr, std::move(options))) {}
 Importer::Importer(store::BulkLoad& load, Options options)
     : impl_(std::make_unique<Impl>(nullptr, &load, std::move(options))) {}
+Importer::Importer(Options options)
+    : impl_(std::make_unique<Impl>(nullptr, nullptr, std::move(options))) {}
 Importer::~Importer() = default;
 store::Result<void> Importer::feed(std::string_view bytes) {
   return impl_->feed(bytes);
 }
-store::Result<ImportReport> Importer::finish() {
-  return impl_->finish();
+store::Result<ImportReport> Importer::finish(End end) {
+  return impl_->finish(end);
 }
 const ImportReport& Importer::so_far() const {
   return impl_->so_far();

@@ -1,5 +1,5 @@
-// NDJSON in, devices and subscriptions into the store: what `carillon import` and the HTTP import
-// share.
+// NDJSON or CSV in, devices and subscriptions into the store: what `carillon import` and the HTTP
+// import share.
 #pragma once
 
 #include <cstddef>
@@ -25,11 +25,16 @@ struct BadLine {
   std::string reason;  // names the field: "token: is missing"; of the line itself: "line: …"
 };
 
-// Of the lines that the store has answered: lines = created + updated + unchanged + bad, always. In
-// a bulk load what is created is so until `finish` knows better.
+enum class Format : std::uint8_t { kNdjson, kCsv };
+
+// Of the lines that the store has answered:
+// lines = created + updated + unchanged + checked + bad, always. In a bulk load what is created is
+// so until `finish` knows better.
 struct ImportReport {
-  std::uint64_t lines = 0;  // not counting empty ones
+  std::uint64_t lines = 0;  // not counting empty ones, a CSV header and those before the first
   std::uint64_t created = 0, updated = 0, unchanged = 0, bad = 0;
+  std::uint64_t checked = 0;       // of a dry run only: good lines
+  std::uint64_t next_line = 1;     // everything before it is answered: an import goes on from there
   std::vector<BadLine> bad_lines;  // the first kBadLinesKept, ascending
 };
 
@@ -39,9 +44,11 @@ struct ImportReport {
 class Importer {
  public:
   struct Options {
-    std::string app;  // if set: lines may leave `app` out, and a line with another one is bad
-    std::vector<std::string> known_apps;  // a line with an app not among these is bad
-    std::size_t batch_lines = 2'000;      // beside a relay: its writes wait for each transaction
+    Format format = Format::kNdjson;
+    std::uint64_t first_line = 1;  // those before it are passed over, but for a CSV header
+    std::string app = {};  // if set: lines may leave `app` out, and a line with another one is bad
+    std::vector<std::string> known_apps = {};  // a line with an app not among these is bad
+    std::size_t batch_lines = 2'000;  // beside a relay: its writes wait for each transaction
     std::function<std::int64_t()> now_ms = {};  // the calendar; any thread
     // All of them, ascending; in a bulk load those that only its end finds come after the others.
     // May be empty.
@@ -54,14 +61,19 @@ class Importer {
   Importer(store::Store& store, Options options);
   // Into an empty store, in one piece: after an error nothing is in it. `retry_busy` is not asked.
   Importer(store::BulkLoad& load, Options options);
+  // A dry run: every line is parsed and checked, nothing is stored.
+  explicit Importer(Options options);
   ~Importer();  // waits for the batch that is being written; what was fed after it is dropped
 
   // The next bytes, cut anywhere. An error is the store's (full, failed) and may be of an earlier
   // call's bytes: everything before the batch that failed is in, nothing of it and after it is.
-  // Every later call answers the same error.
+  // Every later call answers the same error. kInvalid is said of a CSV header: no line after it can
+  // be read.
   store::Result<void> feed(std::string_view bytes);
-  // The last line may lack its newline. No call after this one.
-  store::Result<ImportReport> finish();
+  // `kBrokenOff`: more was to come, so a line without its newline is not taken. Otherwise the last
+  // line may lack it. No call after this one.
+  enum class End : std::uint8_t { kComplete, kBrokenOff };
+  store::Result<ImportReport> finish(End end = End::kComplete);
 
   const ImportReport& so_far() const;
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <utility>
+#include <variant>
 
 namespace carillon::import {
 
@@ -13,11 +14,35 @@ void RegistrationBatch::add(std::uint64_t number, const store::DeviceRegistratio
   kept.subscriber = keep(device.subscriber);
   kept.locale = keep(device.locale);
   kept.timezone = keep(device.timezone);
-  kept.topics = {};
-  for (const std::string_view topic : device.topics) topics_.push_back(keep(topic));
-  bytes_ += device.topics.size() * sizeof(std::string_view);
-  topics_end_.push_back(topics_.size());
+  kept.app_version = keep(device.app_version);
+  kept.topics = kept.device_topics = {};
+  kept.attributes = {};
+  keep_all(device.topics);
+  const std::size_t topics_end = texts_.size();
+  keep_all(device.device_topics);
+  const std::size_t device_topics_end = texts_.size();
+  for (const store::AttributeView& attribute : device.attributes) keep_attribute(attribute);
+  bytes_ += device.attributes.size() * sizeof(store::AttributeView);
+  ends_.push_back({.topics = topics_end,
+                   .device_topics = device_topics_end,
+                   .texts = texts_.size(),
+                   .attributes = attributes_.size()});
   numbers_.push_back(number);
+}
+
+void RegistrationBatch::keep_all(std::span<const std::string_view> texts) {
+  for (const std::string_view text : texts) texts_.push_back(keep(text));
+  bytes_ += texts.size_bytes();
+}
+
+void RegistrationBatch::keep_attribute(const store::AttributeView& attribute) {
+  store::AttributeView& kept = attributes_.emplace_back(attribute);
+  kept.name = keep(attribute.name);
+  if (const auto* text = std::get_if<std::string_view>(&attribute.value)) {
+    kept.value = keep(*text);
+  } else if (const auto* list = std::get_if<std::span<const std::string_view>>(&attribute.value)) {
+    keep_all(*list);
+  }
 }
 
 void RegistrationBatch::add_bad(std::uint64_t number, std::string reason) {
@@ -28,17 +53,30 @@ void RegistrationBatch::add_bad(std::uint64_t number, std::string reason) {
 void RegistrationBatch::clear() {
   devices_.clear();
   numbers_.clear();
-  topics_.clear();
-  topics_end_.clear();
+  texts_.clear();
+  attributes_.clear();
+  ends_.clear();
   bad_.clear();
   block_ = used_ = bytes_ = 0;
 }
 
 void RegistrationBatch::seal() {
-  std::size_t begin = 0;
+  const std::span<const std::string_view> texts(texts_);
+  std::size_t text = 0;
+  std::size_t attribute = 0;
   for (std::size_t i = 0; i < devices_.size(); ++i) {
-    devices_[i].topics = std::span(topics_).subspan(begin, topics_end_[i] - begin);
-    begin = topics_end_[i];
+    const Ends& ends = ends_[i];
+    devices_[i].topics = texts.subspan(text, ends.topics - text);
+    devices_[i].device_topics = texts.subspan(ends.topics, ends.device_topics - ends.topics);
+    devices_[i].attributes = std::span(attributes_).subspan(attribute, ends.attributes - attribute);
+    // Lists stand in the order of their attributes.
+    for (text = ends.device_topics; attribute < ends.attributes; ++attribute) {
+      auto* const list =
+          std::get_if<std::span<const std::string_view>>(&attributes_[attribute].value);
+      if (list == nullptr) continue;
+      *list = texts.subspan(text, list->size());
+      text += list->size();
+    }
   }
 }
 

@@ -24,7 +24,7 @@ class RegistrationBatch {
 
   std::size_t lines() const { return devices_.size() + bad_.size(); }
   std::size_t bytes() const { return bytes_; }
-  // Points the devices to their topics; called when no more lines are added.
+  // Points the devices to their topics and attributes; called when no more lines are added.
   void seal();
   // Valid after `seal`, until `clear`. devices()[i] came from line numbers()[i].
   std::span<const store::DeviceRegistration> devices() const { return devices_; }
@@ -33,6 +33,8 @@ class RegistrationBatch {
 
  private:
   std::string_view keep(std::string_view text);
+  void keep_all(std::span<const std::string_view> texts);
+  void keep_attribute(const store::AttributeView& attribute);
 
   // Blocks stay where they are while the list grows, so views into them hold.
   static constexpr std::size_t kBlockBytes = 256 * 1024;
@@ -40,12 +42,18 @@ class RegistrationBatch {
   std::vector<std::unique_ptr<char[]>> blocks_;
   std::size_t block_ = 0;  // the one that is being filled
   std::size_t used_ = 0;   // bytes of it
-  std::size_t bytes_ = 0;  // kept since `clear`, topic views included
+  std::size_t bytes_ = 0;  // kept since `clear`, views of topics and attributes included
 
   std::vector<store::DeviceRegistration> devices_;
   std::vector<std::uint64_t> numbers_;
-  std::vector<std::string_view> topics_;  // of all devices, one after the other
-  std::vector<std::size_t> topics_end_;   // for each device: one past its last in `topics_`
+  // Of all devices, one after the other; of each its topics, its own topics, its lists' members.
+  std::vector<std::string_view> texts_;
+  std::vector<store::AttributeView> attributes_;
+  // For each device: one past its last of each kind in `texts_` and `attributes_`.
+  struct Ends {
+    std::size_t topics = 0, device_topics = 0, texts = 0, attributes = 0;
+  };
+  std::vector<Ends> ends_;
   std::vector<BadLine> bad_;
 };
 

@@ -57,7 +57,7 @@ bool within(std::string_view text, std::size_t min, std::size_t max) {
 
 static_assert(store::kNameBytesMax == 128 && kAppBytesMax == 64 && kApnsTokenCharsMax == 200 &&
                   store::kTokenBytesMax == 4096 && store::kLocaleBytesMax == 35 &&
-                  store::kTimezoneBytesMax == 64 && kAppVersionBytesMax == 64 &&
+                  store::kTimezoneBytesMax == 64 && store::kAppVersionBytesMax == 64 &&
                   store::kAttributeNameBytesMax == 64 && store::kAttributeTextBytesMax == 256,
               "the sentences below name these limits");
 
@@ -109,7 +109,7 @@ std::string_view timezone_fault(std::string_view timezone) {
 
 std::string_view app_version_fault(std::string_view version) {
   if (version.empty()) return {};
-  if (within(version, 1, kAppVersionBytesMax) && version[0] >= '0' && version[0] <= '9' &&
+  if (within(version, 1, store::kAppVersionBytesMax) && version[0] >= '0' && version[0] <= '9' &&
       all_of(version, kVersionCharacter)) {
     return {};
   }

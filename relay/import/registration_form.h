@@ -41,9 +41,8 @@ std::string_view locale_fault(std::string_view locale);
 std::string_view timezone_fault(std::string_view timezone);
 
 // An app's version: a digit, then A-Z a-z 0-9 . + _ - ("3.10.1", "4.0-beta.2+17"), at most
-// kAppVersionBytesMax; empty is fine: not given.
+// store::kAppVersionBytesMax; empty is fine: not given.
 std::string_view app_version_fault(std::string_view version);
-inline constexpr std::size_t kAppVersionBytesMax = 64;
 
 // 1..store::kAttributeNameBytesMax bytes without control characters.
 std::string_view attribute_name_fault(std::string_view name);

@@ -2,51 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <utility>
-
-#include "relay/import/registration_form.h"
 
 namespace carillon::import {
 namespace {
-
-enum Field : unsigned {
-  kDevice = 1,
-  kApp = 2,
-  kPlatform = 4,
-  kToken = 8,
-  kSubscriber = 16,
-  kTopics = 32,
-  kLocale = 64,
-  kTimezone = 128,
-};
-
-constexpr std::array<std::pair<std::string_view, Field>, 8> kFields{{
-    {"device", kDevice},
-    {"app", kApp},
-    {"platform", kPlatform},
-    {"token", kToken},
-    {"subscriber", kSubscriber},
-    {"topics", kTopics},
-    {"locale", kLocale},
-    {"timezone", kTimezone},
-}};
-
-// What a bad line may quote of itself: enough to find it, too little to fill a terminal.
-constexpr std::size_t kQuotedBytesMax = 40;
-
-std::string in_quotes(std::string_view text) {
-  if (text.size() <= kQuotedBytesMax) return fmt::format("\"{}\"", text);
-  std::size_t end = kQuotedBytesMax;
-  // Not through the middle of a UTF-8 character.
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return fmt::format("\"{}…\"", text.substr(0, end));
-}
-
-std::string sentence(std::string_view field, std::string_view fault) {
-  return fault.empty() ? std::string() : fmt::format("{}: {}", field, fault);
-}
 
 std::string syntax_fault(simdjson::error_code error) {
   switch (error) {
@@ -61,13 +20,9 @@ std::string syntax_fault(simdjson::error_code error) {
 
 }  // namespace
 
-RegistrationLine::RegistrationLine(LineRules rules) : rules_(std::move(rules)) {}
-
 tl::expected<store::DeviceRegistration, std::string> RegistrationLine::parse(
     std::string_view line) {
-  device_ = {};
-  topics_.clear();
-  seen_ = 0;
+  fields_.begin();
   simdjson::dom::element document;
   // `false`: the padding is the caller's, nothing is copied.
   if (const auto error = parser_.parse(line.data(), line.size(), false).get(document)) {
@@ -79,88 +34,76 @@ tl::expected<store::DeviceRegistration, std::string> RegistrationLine::parse(
     std::string fault = read_field(field.key, field.value);
     if (!fault.empty()) return tl::unexpected(std::move(fault));
   }
-  std::string fault = missing_or_contradicting();
-  if (!fault.empty()) return tl::unexpected(std::move(fault));
-  device_.topics = topics_;
-  return device_;
+  return fields_.finish();
 }
 
 std::string RegistrationLine::read_field(std::string_view key, simdjson::dom::element value) {
-  const auto known = std::ranges::find(kFields, key, &std::pair<std::string_view, Field>::first);
-  if (known == kFields.end()) return fmt::format("{}: is not a known field", in_quotes(key));
-  const Field field = known->second;
-  if (seen_ & field) return fmt::format("{}: is given twice", key);
-  seen_ |= field;
-  if (field == kTopics) return read_topics(value);
-
+  const auto field = field_named(key);
+  if (!field) return fmt::format("{}: is not a known field", in_quotes(key));
+  if (std::string fault = fields_.announce(*field); !fault.empty()) return fault;
+  if (*field == RegistrationField::kTopics || *field == RegistrationField::kDeviceTopics) {
+    return read_topics(*field, value);
+  }
+  if (*field == RegistrationField::kAttributes) return read_attributes(value);
   std::string_view text;
   if (value.get(text)) return fmt::format("{}: must be a string", key);
-  switch (field) {
-    case kDevice:
-      device_.device = text;
-      return sentence(key, name_fault(text));
-    case kApp:
-      device_.app = text;
-      return {};
-    case kPlatform:
-      if (const auto platform = platform_named(text)) {
-        device_.platform = *platform;
-        return {};
-      }
-      return fmt::format("platform: {} is not one of \"apns\", \"fcm\"", in_quotes(text));
-    case kToken:
-      device_.token = text;
-      return {};
-    case kSubscriber:
-      device_.subscriber = text;
-      return sentence(key, name_fault(text));
-    case kLocale:
-      device_.locale = text;
-      return sentence(key, locale_fault(text));
-    case kTimezone:
-      device_.timezone = text;
-      return sentence(key, timezone_fault(text));
-    case kTopics:
-      break;
-  }
-  return {};
+  return fields_.take_text(*field, text);
 }
 
-std::string RegistrationLine::read_topics(simdjson::dom::element value) {
+std::string RegistrationLine::read_topics(RegistrationField field, simdjson::dom::element value) {
   simdjson::dom::array array;
-  if (value.get(array)) return "topics: must be an array of strings";
+  if (value.get(array)) return fmt::format("{}: must be an array of strings", field_name(field));
+  std::size_t index = 0;
   for (const auto element : array) {
     std::string_view topic;
     if (element.get(topic)) {
-      return fmt::format("topics[{}]: must be a string", topics_.size());
+      return fmt::format("{}[{}]: must be a string", field_name(field), index);
     }
-    const std::string_view fault = topic_fault(topic);
-    if (!fault.empty()) {
-      return fmt::format("topics[{}]: {} {}", topics_.size(), in_quotes(topic), fault);
-    }
-    if (topics_.size() == store::kTopicsPerSubscriberMax) {
-      return fmt::format("topics: must be at most {} topics", store::kTopicsPerSubscriberMax);
-    }
-    topics_.push_back(topic);
+    if (std::string fault = fields_.take_topic(field, topic); !fault.empty()) return fault;
+    ++index;
   }
   return {};
 }
 
-// What can only be said once all fields are read: their order in the line is free.
-std::string RegistrationLine::missing_or_contradicting() {
-  const unsigned required = kDevice | kPlatform | kToken | (rules_.app.empty() ? kApp : 0U);
-  for (const auto& [name, field] : kFields) {
-    if ((required & field) && !(seen_ & field)) return fmt::format("{}: is missing", name);
+std::string RegistrationLine::read_attributes(simdjson::dom::element value) {
+  simdjson::dom::object object;
+  if (value.get(object)) return "attributes: must be an object";
+  for (const auto attribute : object) {
+    std::string fault = read_attribute(attribute.key, attribute.value);
+    if (!fault.empty()) return fault;
   }
-  if (!(seen_ & kApp)) device_.app = rules_.app;
-  if (!rules_.app.empty() && device_.app != rules_.app) {
-    return fmt::format("app: is {} in an import for {}", in_quotes(device_.app),
-                       in_quotes(rules_.app));
+  return {};
+}
+
+std::string RegistrationLine::read_attribute(std::string_view name, simdjson::dom::element value) {
+  switch (value.type()) {
+    case simdjson::dom::element_type::STRING:
+      return fields_.take_attribute(name, value.get_string().value_unsafe());
+    case simdjson::dom::element_type::BOOL:
+      return fields_.take_attribute(name, value.get_bool().value_unsafe());
+    case simdjson::dom::element_type::INT64:
+    case simdjson::dom::element_type::UINT64:
+    case simdjson::dom::element_type::DOUBLE:
+      return fields_.take_attribute(name, value.get_double().value_unsafe());
+    case simdjson::dom::element_type::ARRAY: {
+      simdjson::dom::array array;
+      if (value.get(array)) return fmt::format("attributes.{}: must be an array", name);
+      std::string fault = fields_.take_attribute_list(name);
+      for (const auto element : array) {
+        if (!fault.empty()) break;
+        std::string_view member;
+        if (element.get(member)) {
+          return fmt::format("attributes.{}: must be an array of strings", name);
+        }
+        fault = fields_.take_attribute_member(member);
+      }
+      return fault;
+    }
+    default:
+      return fmt::format(
+          "attributes.{}: must be a string, a number, a boolean or an array of strings",
+          in_quotes(name));
   }
-  if (std::ranges::find(rules_.known_apps, device_.app) == rules_.known_apps.end()) {
-    return fmt::format("app: {} is not in the config", in_quotes(device_.app));
-  }
-  return sentence("token", token_fault(device_.platform, device_.token));
 }
 
 }  // namespace carillon::import

@@ -179,7 +179,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"attributes.a == ^-", "is not a number; versions and other texts stand in quotes"},
         Wrong{"attributes.a == ^1e", "is not a number; versions and other texts stand in quotes"},
         Wrong{"attributes.a == ^1x", "is not a number; versions and other texts stand in quotes"},
-        Wrong{"attributes.a == ^1e999", "is a number beyond what 64 bits hold"},
+        Wrong{"attributes.a == ^1e999", "is not a number; versions and other texts stand in quotes"},
         // A text that does not end is told before the parenthesis that it swallowed.
         Wrong{"('a' in topics && locale == ^'de)", "begins a text that no ' ends"}));
 

@@ -230,5 +230,144 @@ TEST_F(ImporterTest, MayBeDroppedHalfWay) {
   EXPECT_TRUE(store_.devices.contains({"video", "1"}));
 }
 
+TEST_F(ImporterTest, BringsAttributesOfManyDevicesToTheirDevices) {
+  const auto with = [](int i) {
+    return fmt::format(
+        R"({{"device":"d-{0}","app":"video","platform":"fcm","token":"t{0}","topics":["a-{0}"],)"
+        R"("device_topics":["o-{0}","p"],"app_version":"1.{0}","last_seen":"1970-01-01T00:00:0{0}Z",)"
+        R"("attributes":{{"n":{0},"l":["x-{0}","y"],"s":"text {0}","b":true,"m":[]}}}})"
+        "\n",
+        i);
+  };
+  const ImportReport report = import(with(1) + line("plain") + with(2) + with(3), 3);
+  EXPECT_EQ(report.created, 4U);
+  for (int i = 1; i <= 3; ++i) {
+    const store::DeviceRecord& device = store_.devices.at({"video", fmt::format("d-{}", i)});
+    EXPECT_EQ(device.topics, (std::vector<std::string>{fmt::format("a-{}", i)}));
+    EXPECT_EQ(device.device_topics, (std::vector<std::string>{fmt::format("o-{}", i), "p"}));
+    EXPECT_EQ(device.app_version, fmt::format("1.{}", i));
+    EXPECT_EQ(device.last_seen_ms, i * 1'000);
+    EXPECT_EQ(device.attributes, (std::vector<store::Attribute>{
+                                     {"n", static_cast<double>(i)},
+                                     {"l", std::vector<std::string>{fmt::format("x-{}", i), "y"}},
+                                     {"s", fmt::format("text {}", i)},
+                                     {"b", true},
+                                     {"m", std::vector<std::string>{}}}));
+  }
+  EXPECT_TRUE(store_.devices.at({"video", "plain"}).attributes.empty());
+  EXPECT_EQ(store_.devices.at({"video", "plain"}).topics, (std::vector<std::string>{"a"}));
+}
+
+TEST_F(ImporterTest, ReadsCsvHoweverItIsCut) {
+  const std::string text =
+      "device,app,platform,token,topics,attributes.plan\r\n"
+      "d-1,video,fcm,t1,a b,\"pro, or more\"\r\n"
+      "\r\n"
+      "d-2,video,fcm,t2\r\n"
+      "d-3,video,fcm,t3,,\"unended\r\n"
+      "d-4,video,apns,aabb,c,";
+  for (const std::size_t step : {1U, 7U, 1'000U}) {
+    store_.devices.clear();
+    told_.clear();
+    Importer::Options csv = options();
+    csv.format = Format::kCsv;
+    Importer importer(store_, csv);
+    for (std::size_t at = 0; at < text.size(); at += step) {
+      ASSERT_TRUE(importer.feed(std::string_view(text).substr(at, step)));
+    }
+    const auto report = importer.finish();
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->lines, 4U) << "the header is no line";
+    EXPECT_EQ(report->created, 2U);
+    EXPECT_EQ(told_, (std::vector<std::string>{
+                         "4: line: has 4 fields where the header has 6",
+                         "5: line: field 6 begins with a quote and does not end with one on this "
+                         "line"}));
+    EXPECT_EQ(store_.devices.at({"video", "d-1"}).attributes[0].value,
+              store::AttributeValue(std::string("pro, or more")));
+    EXPECT_EQ(report->next_line, 7U);
+  }
+}
+
+TEST_F(ImporterTest, AHeaderThatCannotBeReadEndsTheImport) {
+  Importer::Options csv = options();
+  csv.format = Format::kCsv;
+  Importer importer(store_, csv);
+  const auto fed = importer.feed("\ndevice,app\nd,video\n");
+  ASSERT_FALSE(fed);
+  EXPECT_EQ(fed.error().kind, store::Error::Kind::kInvalid);
+  EXPECT_EQ(fed.error().message, "line 2: header: the column \"platform\" is missing");
+  EXPECT_FALSE(importer.finish());
+  EXPECT_TRUE(store_.devices.empty());
+}
+
+TEST_F(ImporterTest, ADryRunJudgesEveryLineAndStoresNothing) {
+  Importer importer(options(2));
+  ASSERT_TRUE(importer.feed(line("1") + "{\n" + line("2") + line("3") + "\n" + line("4")));
+  const auto report = importer.finish();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->lines, 5U);
+  EXPECT_EQ(report->checked, 4U);
+  EXPECT_EQ(report->bad, 1U);
+  EXPECT_EQ(report->created, 0U);
+  EXPECT_EQ(report->next_line, 7U);
+  EXPECT_EQ(told_.size(), 1U);
+  EXPECT_TRUE(store_.devices.empty());
+}
+
+TEST_F(ImporterTest, GoesOnFromALine) {
+  Importer::Options from = options();
+  from.first_line = 3;
+  Importer importer(store_, from);
+  ASSERT_TRUE(importer.feed("{\n" + line("2") + line("3") + "{\n"));
+  const auto report = importer.finish();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->lines, 2U);
+  EXPECT_EQ(report->created, 1U);
+  EXPECT_TRUE(store_.devices.contains({"video", "3"}));
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_EQ(told_[0].substr(0, 3), "4: ") << "lines keep their numbers";
+  EXPECT_EQ(report->next_line, 5U);
+}
+
+TEST_F(ImporterTest, GoesOnFromALineOfCsvWithTheHeaderOfItsFirst) {
+  Importer::Options from = options();
+  from.format = Format::kCsv;
+  from.first_line = 3;
+  Importer importer(store_, from);
+  ASSERT_TRUE(importer.feed("device,app,platform,token\n1,video,fcm,a\n2,video,fcm,b\n"));
+  const auto report = importer.finish();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->created, 1U);
+  EXPECT_TRUE(store_.devices.contains({"video", "2"}));
+}
+
+TEST_F(ImporterTest, WhatIsBrokenOffInTheMiddleOfALineGoesOnWithThatLine) {
+  const std::string text = line("1") + line("2");
+  Importer importer(store_, options());
+  ASSERT_TRUE(importer.feed(text.substr(0, text.size() - 1)));
+  const auto report = importer.finish(Importer::End::kBrokenOff);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->lines, 1U);
+  EXPECT_EQ(report->bad, 0U);
+  EXPECT_EQ(report->next_line, 2U);
+  EXPECT_FALSE(store_.devices.contains({"video", "2"}));
+}
+
+TEST_F(ImporterTest, AfterAFailureTheNextLineIsTheFirstThatIsNotIn) {
+  Importer importer(store_, options(2));
+  int batches = 0;
+  store_.refuse_batch = [&batches]() -> std::optional<store::Error> {
+    if (++batches < 3) return std::nullopt;
+    return store::Error{.kind = store::Error::Kind::kFull, .message = "the disk is full"};
+  };
+  std::string text;
+  for (int i = 1; i <= 10; ++i) text += line(std::to_string(i));
+  (void)importer.feed(text);
+  ASSERT_FALSE(importer.finish());
+  EXPECT_EQ(importer.so_far().lines, 4U);
+  EXPECT_EQ(importer.so_far().next_line, 5U);
+}
+
 }  // namespace
 }  // namespace carillon::import

@@ -126,6 +126,23 @@ class MemoryStore : public store::Store {
     return tl::unexpected(store::Error{.kind = store::Error::Kind::kIo, .message = "not here"});
   }
 
+  static std::vector<store::Attribute> owned(std::span<const store::AttributeView> attributes) {
+    std::vector<store::Attribute> all;
+    for (const store::AttributeView& attribute : attributes) {
+      store::Attribute& one = all.emplace_back();
+      one.name = attribute.name;
+      if (const auto* yes = std::get_if<bool>(&attribute.value)) one.value = *yes;
+      if (const auto* number = std::get_if<double>(&attribute.value)) one.value = *number;
+      if (const auto* text = std::get_if<std::string_view>(&attribute.value)) {
+        one.value = std::string(*text);
+      }
+      if (const auto* list = std::get_if<std::span<const std::string_view>>(&attribute.value)) {
+        one.value = std::vector<std::string>(list->begin(), list->end());
+      }
+    }
+    return all;
+  }
+
   store::Result<store::Registered> put(const store::DeviceRegistration& registration,
                                        std::int64_t now_ms) {
     if (registration.device == refused_device) {
@@ -140,7 +157,11 @@ class MemoryStore : public store::Store {
         .locale = std::string(registration.locale),
         .timezone = std::string(registration.timezone),
         .topics = {registration.topics.begin(), registration.topics.end()},
+        .device_topics = {registration.device_topics.begin(), registration.device_topics.end()},
+        .app_version = std::string(registration.app_version),
+        .attributes = owned(registration.attributes),
         .registered_ms = now_ms,
+        .last_seen_ms = registration.last_seen_ms,
     };
     const Name name(registration.app, registration.device);
     const auto [at, created] = devices.try_emplace(name, record);

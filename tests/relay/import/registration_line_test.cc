@@ -53,6 +53,73 @@ TEST_F(RegistrationLineTest, NeedsOnlyDeviceAppPlatformAndToken) {
   EXPECT_TRUE(parse(R"({"device":"d","app":"shop","platform":"fcm","token":"t"})")->topics.empty());
 }
 
+TEST_F(RegistrationLineTest, ReadsWhatConditionsAskAbout) {
+  const auto device = parse(
+      R"({"device":"d","app":"shop","platform":"fcm","token":"t","device_topics":["tablets"],)"
+      R"("app_version":"3.10.1","last_seen":"2026-01-02T03:04:05.678Z","attributes":)"
+      R"({"plan":"pro","age":18,"score":-1.5e1,"beta":true,"teams":["fcb","bvb"],"none":[]}})");
+  ASSERT_TRUE(device) << device.error();
+  ASSERT_EQ(device->device_topics.size(), 1U);
+  EXPECT_EQ(device->device_topics[0], "tablets");
+  EXPECT_EQ(device->app_version, "3.10.1");
+  EXPECT_EQ(device->last_seen_ms, 1'767'323'045'678);
+  ASSERT_EQ(device->attributes.size(), 6U);
+  EXPECT_EQ(device->attributes[0].name, "plan");
+  EXPECT_EQ(std::get<std::string_view>(device->attributes[0].value), "pro");
+  EXPECT_EQ(std::get<double>(device->attributes[1].value), 18.0);
+  EXPECT_EQ(std::get<double>(device->attributes[2].value), -15.0);
+  EXPECT_EQ(std::get<bool>(device->attributes[3].value), true);
+  const auto teams = std::get<std::span<const std::string_view>>(device->attributes[4].value);
+  ASSERT_EQ(teams.size(), 2U);
+  EXPECT_EQ(teams[1], "bvb");
+  EXPECT_TRUE(std::get<std::span<const std::string_view>>(device->attributes[5].value).empty());
+}
+
+TEST_F(RegistrationLineTest, TellsWhatIsWrongWithAttributes) {
+  const auto with = [this](const std::string& field) {
+    return fault(R"({"device":"d","app":"shop","platform":"fcm","token":"t",)" + field + "}");
+  };
+  EXPECT_EQ(with(R"("attributes":[])"), "attributes: must be an object");
+  EXPECT_EQ(with(R"("attributes":{"a":null})"),
+            "attributes.\"a\": must be a string, a number, a boolean or an array of strings");
+  EXPECT_EQ(with(R"("attributes":{"a":["x",1]})"), "attributes.a: must be an array of strings");
+  EXPECT_EQ(with(R"("attributes":{"a":1,"a":2})"), "attributes.a: is given twice");
+  EXPECT_EQ(with(R"("attributes":{"":1})"), "attributes: the name \"\" must be 1 to 64 bytes long");
+  EXPECT_EQ(with(R"("attributes":{"a":"x\ty"})"),
+            "attributes.a: must not contain control characters");
+  EXPECT_EQ(with(R"("app_version":3)"), "app_version: must be a string");
+  EXPECT_EQ(with(R"("app_version":"v3")").substr(0, 30), "app_version: must be a version");
+  EXPECT_EQ(with(R"("last_seen":"yesterday")"),
+            "last_seen: must be a time such as \"2026-01-02T03:04:05Z\"");
+  EXPECT_EQ(with(R"("device_topics":["a b"])").substr(0, 29), "device_topics[0]: \"a b\" must ");
+}
+
+TEST_F(RegistrationLineTest, BoundsAttributesAndTopicsOfADevice) {
+  const auto with = [this](const std::string& field) {
+    return fault(R"({"device":"d","app":"shop","platform":"fcm","token":"t",)" + field + "}");
+  };
+  const auto list = [](std::size_t count) {
+    std::string texts;
+    for (std::size_t i = 0; i < count; ++i) texts += (i > 0 ? "," : "") + std::string("\"x\"");
+    return "[" + texts + "]";
+  };
+  const auto attributes = [](std::size_t count) {
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i) {
+      all += fmt::format("{}\"a{}\":1", i > 0 ? "," : "", i);
+    }
+    return "\"attributes\":{" + all + "}";
+  };
+  EXPECT_EQ(with(attributes(store::kAttributesPerDeviceMax)), "(no fault)");
+  EXPECT_EQ(with(attributes(store::kAttributesPerDeviceMax + 1)), "attributes: must be at most 64");
+  EXPECT_EQ(with("\"attributes\":{\"l\":" + list(store::kAttributeTextsMax) + "}"), "(no fault)");
+  EXPECT_EQ(with("\"attributes\":{\"l\":" + list(store::kAttributeTextsMax + 1) + "}"),
+            "attributes.l: must be at most 64 texts");
+  EXPECT_EQ(with("\"device_topics\":" + list(store::kTopicsPerDeviceMax)), "(no fault)");
+  EXPECT_EQ(with("\"device_topics\":" + list(store::kTopicsPerDeviceMax + 1)),
+            "device_topics: must be at most 256 topics");
+}
+
 TEST_F(RegistrationLineTest, UnescapesNames) {
   const auto device = parse(R"({"device":"d\u00e9\"1","app":"shop","platform":"fcm","token":"t"})");
   ASSERT_TRUE(device) << device.error();
