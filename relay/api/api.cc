@@ -177,6 +177,8 @@ Reply Api::answer(const RequestHead& head, const Admission& admission, std::stri
       return audience_.show_topic(admission);
     case Endpoint::kEraseSubscriber:
       return audience_.erase_subscriber(admission);
+    case Endpoint::kCountAudience:
+      return audience_.count(admission, body);
     case Endpoint::kHealth:
       return health();
     case Endpoint::kReadiness:

@@ -1,11 +1,16 @@
 #include "relay/api/audience_resource.h"
 
 #include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "relay/api/audience_form.h"
 #include "relay/api/device_form.h"
 #include "relay/api/event_document.h"
 #include "relay/api/store_problem.h"
@@ -45,9 +50,55 @@ Json device_document(const std::string& app, const store::DeviceRecord& device) 
   if (!device.subscriber.empty()) document["subscriber"] = device.subscriber;
   if (!device.locale.empty()) document["locale"] = device.locale;
   if (!device.timezone.empty()) document["timezone"] = device.timezone;
+  if (!device.app_version.empty()) document["app_version"] = device.app_version;
   document["topics"] = device.topics;
+  if (!device.device_topics.empty()) document["device_topics"] = device.device_topics;
+  if (!device.attributes.empty()) {
+    Json& attributes = document["attributes"] = Json::object();
+    for (const store::Attribute& attribute : device.attributes) {
+      std::visit([&](const auto& value) { attributes[attribute.name] = value; }, attribute.value);
+    }
+  }
   document["registered_at"] = rfc3339(device.registered_ms);
+  if (device.last_seen_ms > 0) document["last_seen"] = rfc3339(device.last_seen_ms);
+  if (device.stale) document["stale"] = true;
   return document;
+}
+
+// What a form owns, as the store takes it. The form outlives it.
+class AttributeViews {
+ public:
+  explicit AttributeViews(const std::vector<store::Attribute>& attributes)
+      : lists_(attributes.size()) {
+    for (std::size_t i = 0; i < attributes.size(); ++i) {
+      store::AttributeView& view = views_.emplace_back();
+      view.name = attributes[i].name;
+      const store::AttributeValue& value = attributes[i].value;
+      if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
+        lists_[i].assign(texts->begin(), texts->end());
+        view.value = std::span<const std::string_view>(lists_[i]);
+      } else if (const auto* text = std::get_if<std::string>(&value)) {
+        view.value = std::string_view(*text);
+      } else if (const auto* number = std::get_if<double>(&value)) {
+        view.value = *number;
+      } else {
+        view.value = std::get<bool>(value);
+      }
+    }
+  }
+  std::span<const store::AttributeView> views() const { return views_; }
+
+ private:
+  std::vector<store::AttributeView> views_;
+  std::vector<std::vector<std::string_view>> lists_;
+};
+
+Json by_platform(const store::PlatformCounts& counts) {
+  Json out = Json::object();
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    out[std::string(platform_name(static_cast<store::Platform>(i + 1)))] = counts[i];
+  }
+  return out;
 }
 
 }  // namespace
@@ -64,6 +115,8 @@ Reply AudienceResource::put_device(const Admission& admission, std::string_view 
   const auto form = parse_device(body);
   if (!form) return problem_reply(form.error().problem, "", form.error().errors);
   const std::vector<std::string_view> topics(form->topics.begin(), form->topics.end());
+  const std::vector<std::string_view> own(form->device_topics.begin(), form->device_topics.end());
+  const AttributeViews attributes(form->attributes);
   const auto registered = store_.put_device({.app = app_of(admission),
                                              .device = name,
                                              .platform = form->platform,
@@ -71,7 +124,11 @@ Reply AudienceResource::put_device(const Admission& admission, std::string_view 
                                              .subscriber = form->subscriber,
                                              .locale = form->locale,
                                              .timezone = form->timezone,
-                                             .topics = topics},
+                                             .topics = topics,
+                                             .device_topics = own,
+                                             .app_version = form->app_version,
+                                             .attributes = attributes.views(),
+                                             .last_seen_ms = form->last_seen_ms},
                                             now_ms());
   if (!registered) return store_problem(registered.error(), Problem::kUnknownDevice);
   const auto device = store_.device(app_of(admission), name);
@@ -113,18 +170,32 @@ Reply AudienceResource::unsubscribe(const Admission& admission) {
   return never_was ? nothing() : store_problem(changed.error(), Problem::kUnknownTopic);
 }
 
+Reply AudienceResource::count(const Admission& admission, std::string_view body) {
+  const auto audience = parse_audience(body);
+  if (!audience) return problem_reply(audience.error().problem, "", audience.error().errors);
+  const auto begun = clocks_.monotonic();
+  const auto count = store_.count(app_of(admission), *audience);
+  if (!count) return store_problem(count.error(), Problem::kUnknownApp);
+  const std::chrono::duration<double, std::milli> took = clocks_.monotonic() - begun;
+  Reply reply{.status = 200};
+  reply.body = Json{{"subscribers", count->subscribers},
+                    {"devices", std::accumulate(count->devices.begin(), count->devices.end(),
+                                                std::uint64_t{0})},
+                    {"by_platform", by_platform(count->devices)},
+                    {"took_ms", std::round(took.count() * 10) / 10}}
+                   .dump() +
+               "\n";
+  return reply;
+}
+
 Reply AudienceResource::show_topic(const Admission& admission) {
   const auto topic = store_.topic(app_of(admission), second(admission));
   if (!topic) return store_problem(topic.error(), Problem::kUnknownTopic);
-  Json devices = Json::object();
-  for (std::size_t i = 0; i < topic->devices.size(); ++i) {
-    devices[std::string(platform_name(static_cast<store::Platform>(i + 1)))] = topic->devices[i];
-  }
   Reply reply{.status = 200};
   reply.body = Json{{"app", app_of(admission)},
                     {"topic", topic->topic},
                     {"subscribers", topic->subscribers},
-                    {"devices", devices}}
+                    {"devices", by_platform(topic->devices)}}
                    .dump() +
                "\n";
   return reply;

@@ -4,6 +4,7 @@
 
 #include "relay/api/strict_json.h"
 #include "relay/import/registration_form.h"
+#include "relay/import/rfc3339.h"
 
 namespace carillon::api {
 namespace {
@@ -37,15 +38,76 @@ void read_platform(const nlohmann::json& value, DeviceForm& form, std::vector<Fi
   }
 }
 
-void read_topics(const nlohmann::json& value, DeviceForm& form, std::vector<FieldError>& errors) {
-  if (!value.is_array() || value.size() > store::kTopicsPerSubscriberMax) {
-    errors.push_back({"/topics", "must be an array of at most " +
-                                     std::to_string(store::kTopicsPerSubscriberMax) + " strings"});
+void read_topics(const nlohmann::json& value, const std::string& pointer, std::size_t max,
+                 std::vector<std::string>& topics, std::vector<FieldError>& errors) {
+  if (!value.is_array() || value.size() > max) {
+    errors.push_back({pointer, "must be an array of at most " + std::to_string(max) + " strings"});
     return;
   }
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    read_text(value[i], "/topics/" + std::to_string(i), import::topic_fault,
-              form.topics.emplace_back(), errors);
+  for (std::size_t i = 0; i < value.size() && errors.size() < kFieldErrorsMax; ++i) {
+    read_text(value[i], pointer + "/" + std::to_string(i), import::topic_fault,
+              topics.emplace_back(), errors);
+  }
+}
+
+void read_last_seen(const nlohmann::json& value, DeviceForm& form,
+                    std::vector<FieldError>& errors) {
+  const auto ms =
+      value.is_string() ? import::parse_rfc3339(value.get_ref<const std::string&>()) : std::nullopt;
+  if (ms) {
+    form.last_seen_ms = *ms;
+  } else {
+    errors.push_back({"/last_seen", R"(must be a time such as "2026-01-02T03:04:05Z")"});
+  }
+}
+
+void read_members(const nlohmann::json& value, const std::string& pointer,
+                  store::AttributeValue& out, std::vector<FieldError>& errors) {
+  if (value.size() > store::kAttributeTextsMax) {
+    errors.push_back(
+        {pointer, "must be at most " + std::to_string(store::kAttributeTextsMax) + " strings"});
+    return;
+  }
+  std::vector<std::string> members(value.size());
+  for (std::size_t i = 0; i < value.size() && errors.size() < kFieldErrorsMax; ++i) {
+    read_text(value[i], pointer + "/" + std::to_string(i), import::attribute_text_fault, members[i],
+              errors);
+  }
+  out = std::move(members);
+}
+
+void read_attribute(const nlohmann::json& value, const std::string& pointer,
+                    store::AttributeValue& out, std::vector<FieldError>& errors) {
+  if (value.is_boolean()) {
+    out = value.get<bool>();
+  } else if (value.is_number()) {
+    out = value.get<double>();
+  } else if (value.is_string()) {
+    read_text(value, pointer, import::attribute_text_fault, out.emplace<std::string>(), errors);
+  } else if (value.is_array()) {
+    read_members(value, pointer, out, errors);
+  } else {
+    errors.push_back({pointer, "must be a string, a number, a boolean or an array of strings"});
+  }
+}
+
+void read_attributes(const nlohmann::json& value, DeviceForm& form,
+                     std::vector<FieldError>& errors) {
+  if (!value.is_object() || value.size() > store::kAttributesPerDeviceMax) {
+    errors.push_back({"/attributes", "must be an object of at most " +
+                                         std::to_string(store::kAttributesPerDeviceMax) +
+                                         " attributes"});
+    return;
+  }
+  for (const auto& [name, member] : value.items()) {
+    if (errors.size() >= kFieldErrorsMax) return;
+    const std::string pointer = "/attributes/" + pointer_token(name);
+    if (const std::string_view fault = import::attribute_name_fault(name); !fault.empty()) {
+      errors.push_back({pointer, "its name " + std::string(fault)});
+    }
+    store::Attribute& attribute = form.attributes.emplace_back();
+    attribute.name = name;
+    read_attribute(member, pointer, attribute.value, errors);
   }
 }
 
@@ -80,7 +142,15 @@ DeviceForm read(const nlohmann::json& root, std::vector<FieldError>& errors) {
     } else if (name == "timezone") {
       read_text(value, "/timezone", import::timezone_fault, form.timezone, errors);
     } else if (name == "topics") {
-      read_topics(value, form, errors);
+      read_topics(value, "/topics", store::kTopicsPerSubscriberMax, form.topics, errors);
+    } else if (name == "device_topics") {
+      read_topics(value, "/device_topics", store::kTopicsPerDeviceMax, form.device_topics, errors);
+    } else if (name == "app_version") {
+      read_text(value, "/app_version", import::app_version_fault, form.app_version, errors);
+    } else if (name == "last_seen") {
+      read_last_seen(value, form, errors);
+    } else if (name == "attributes") {
+      read_attributes(value, form, errors);
     } else {
       errors.push_back({"/" + pointer_token(name), "is not a field of a device"});
     }

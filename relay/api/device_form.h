@@ -1,6 +1,7 @@
 // The body of PUT /v1/apps/{app}/devices/{device}, from JSON to a value.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -18,6 +19,10 @@ struct DeviceForm {
   std::string locale;
   std::string timezone;
   std::vector<std::string> topics;
+  std::vector<std::string> device_topics;
+  std::string app_version;
+  std::vector<store::Attribute> attributes;  // each name once
+  std::int64_t last_seen_ms = 0;             // 0: now
 };
 
 struct DeviceFault {

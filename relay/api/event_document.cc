@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 
+#include "relay/audience/condition_printer.h"
 #include "relay/fanout/event_id.h"
 
 namespace carillon::api {
@@ -39,14 +40,15 @@ Json by_reason(const store::EventRecord& event) {
   return out;
 }
 
+// What the event named: names as their number, for there may be ten thousand.
 void put_audience(const store::EventRecord& event, Json& out) {
-  if (!event.audience.topics.empty()) {
-    out["topic"] = event.audience.topics.front();
-  } else if (event.audience_subscribers != 0) {
-    out["audience"] = {{"kind", "subscribers"}, {"names", event.audience_subscribers}};
-  } else {
-    out["audience"] = {{"kind", "devices"}, {"names", event.audience_devices}};
-  }
+  const store::Audience& audience = event.audience;
+  if (audience.topics.size() == 1) out["topic"] = audience.topics.front();
+  Json& named = out["audience"] = Json::object();
+  if (!audience.topics.empty()) named["topics"] = audience.topics;
+  if (audience.condition) named["condition"] = audience::print_condition(*audience.condition);
+  if (event.audience_subscribers > 0) named["subscribers"] = event.audience_subscribers;
+  if (event.audience_devices > 0) named["devices"] = event.audience_devices;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include "relay/api/audience_form.h"
 #include "relay/api/strict_json.h"
 #include "relay/import/registration_form.h"
 
@@ -41,7 +42,7 @@ class EventReader {
     std::string_view name;
     ReadField read;
   };
-  static const std::array<Field, 13> kFields;
+  static const std::array<Field, 9> kFields;
 
   void fail(std::string pointer, std::string detail) {
     if (errors.size() < kFieldErrorsMax) errors.push_back({std::move(pointer), std::move(detail)});
@@ -58,18 +59,8 @@ class EventReader {
   void url(const nlohmann::json& value, const std::string& pointer, bool https_only,
            std::string& out);
   void overrides(const nlohmann::json& value, const std::string& pointer, std::string& out);
-  void names(const nlohmann::json& value, const std::string& pointer,
-             std::vector<std::string>& out);
 
   void app(const nlohmann::json& value);
-  void topic(const nlohmann::json& value);
-  void condition(const nlohmann::json& value);
-  void subscribers(const nlohmann::json& value) {
-    names(value, "/subscribers", publication.audience.subscribers);
-  }
-  void devices(const nlohmann::json& value) {
-    names(value, "/devices", publication.audience.devices);
-  }
   void notification(const nlohmann::json& value);
   void notification_member(const std::string& name, const nlohmann::json& value);
   void badge(const nlohmann::json& value);
@@ -87,14 +78,12 @@ class EventReader {
     overrides(value, "/webpush", publication.notification.webpush_json);
   }
   void check_whole(const nlohmann::json& root);
+
+  AudienceForm audience_;
 };
 
-const std::array<EventReader::Field, 13> EventReader::kFields = {{
+const std::array<EventReader::Field, 9> EventReader::kFields = {{
     {"app", &EventReader::app},
-    {"topic", &EventReader::topic},
-    {"condition", &EventReader::condition},
-    {"subscribers", &EventReader::subscribers},
-    {"devices", &EventReader::devices},
     {"notification", &EventReader::notification},
     {"data", &EventReader::data},
     {"ttl", &EventReader::ttl},
@@ -142,46 +131,12 @@ void EventReader::overrides(const nlohmann::json& value, const std::string& poin
     out = value.dump();
 }
 
-void EventReader::names(const nlohmann::json& value, const std::string& pointer,
-                        std::vector<std::string>& out) {
-  if (!is(value, nlohmann::json::value_t::array, pointer, "an array of strings")) return;
-  if (value.empty() || value.size() > store::kNamedAudienceMax) {
-    fail(pointer, "must have 1 to " + std::to_string(store::kNamedAudienceMax) + " names, not " +
-                      std::to_string(value.size()));
-    return;
-  }
-  out.clear();
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    const std::string at = pointer + "/" + std::to_string(i);
-    if (!is(value[i], nlohmann::json::value_t::string, at, "a string")) continue;
-    const auto& name = value[i].get_ref<const std::string&>();
-    if (const std::string_view fault = import::name_fault(name); !fault.empty()) {
-      fail(at, std::string(fault));
-    }
-    out.push_back(name);
-  }
-}
-
 void EventReader::app(const nlohmann::json& value) {
   if (!is(value, nlohmann::json::value_t::string, "/app", "a string")) return;
   publication.app = value.get<std::string>();
   if (const std::string_view fault = import::app_fault(publication.app); !fault.empty()) {
     fail("/app", std::string(fault));
   }
-}
-
-void EventReader::topic(const nlohmann::json& value) {
-  if (!is(value, nlohmann::json::value_t::string, "/topic", "a string")) return;
-  publication.audience.topics.assign(1, value.get<std::string>());
-  if (const std::string_view fault = import::topic_fault(publication.audience.topics.front());
-      !fault.empty()) {
-    fail("/topic", std::string(fault));
-  }
-}
-
-void EventReader::condition(const nlohmann::json&) {
-  fail("/condition",
-       "is not resolved by this version: publish to one topic, or name subscribers or devices");
 }
 
 void EventReader::notification(const nlohmann::json& value) {
@@ -272,13 +227,7 @@ void EventReader::collapse_key(const nlohmann::json& value) {
 
 void EventReader::check_whole(const nlohmann::json& root) {
   if (!root.contains("app")) fail("/app", "is missing");
-  const std::array<const char*, 4> audiences = {"topic", "condition", "subscribers", "devices"};
-  const auto count = std::count_if(audiences.begin(), audiences.end(),
-                                   [&](const char* name) { return root.contains(name); });
-  if (count != 1) {
-    fail("", count == 0 ? "needs an audience: a topic, subscribers or devices"
-                        : "must have one audience only: a topic, subscribers or devices");
-  }
+  if (errors.size() < kFieldErrorsMax) audience_.check_whole(errors);
   const push::Notification& to = publication.notification;
   const bool says_something = !to.title.empty() || !to.body.empty() || !to.image.empty() ||
                               !to.sound.empty() || to.badge.has_value() || !to.data.empty() ||
@@ -292,6 +241,7 @@ void EventReader::check_whole(const nlohmann::json& root) {
 void EventReader::read(const nlohmann::json& root) {
   publication.ttl = kTtlDefault;
   for (const auto& [name, value] : root.items()) {
+    if (errors.size() < kFieldErrorsMax && audience_.read(name, value, errors)) continue;
     const auto field = std::find_if(kFields.begin(), kFields.end(),
                                     [&](const Field& known) { return known.name == name; });
     if (field == kFields.end()) {
@@ -301,6 +251,7 @@ void EventReader::read(const nlohmann::json& root) {
     }
   }
   check_whole(root);
+  publication.audience = audience_.audience();
 }
 
 }  // namespace

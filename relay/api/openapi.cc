@@ -11,6 +11,7 @@
 #include "relay/api/import_resource.h"
 #include "relay/api/problem.h"
 #include "relay/api/routes.h"
+#include "relay/audience/condition_parser.h"
 #include "relay/config/scopes.h"
 
 namespace carillon::api {
@@ -109,6 +110,12 @@ std::vector<Operation> operations() {
        nullptr,
        {{200, "Erased", "Erased"}},
        {kUnknownApp, kUnknownSubscriber, kStoreUnavailable, kStoreFull}},
+      {Endpoint::kCountAudience,
+       "countAudience",
+       "How many an event for this audience would reach now",
+       "Audience",
+       {{200, "The count", "AudienceCount"}},
+       with_body({kUnknownApp, kRefusedByStore, kStoreUnavailable})},
       {Endpoint::kImport,
        "importDevices",
        "Load devices and subscriptions, one JSON object a line; good lines are kept whatever the "
@@ -155,15 +162,68 @@ Json counters_schema() {
   return schema;
 }
 
+void put_audience_fields(Json& schema) {
+  Json& properties = schema["properties"];
+  const Json topic{{"type", "string"}, {"pattern", "^[A-Za-z0-9._~%-]{1,128}$"}};
+  properties["topic"] = topic;
+  properties["topics"] = {{"type", "array"},
+                          {"minItems", 1},
+                          {"maxItems", store::kTopicsPerEventMax},
+                          {"items", topic}};
+  properties["condition"] = {
+      {"type", "string"},
+      {"maxLength", audience::kConditionBytesMax},
+      {"description",
+       "such as 'sports' in topics && !('nba' in topics) && locale startsWith 'de' "
+       "&& app_version >= '3.2' && attributes.age >= 18"}};
+  for (const char* const names : {"subscribers", "devices"}) {
+    properties[names] = {{"type", "array"},
+                         {"minItems", 1},
+                         {"maxItems", store::kNamedAudienceMax},
+                         {"items", {{"type", "string"}}}};
+    schema["anyOf"].push_back({{"required", Json::array({names})}});
+  }
+  for (const char* const name : {"topic", "topics", "condition"}) {
+    schema["anyOf"].push_back({{"required", Json::array({name})}});
+  }
+}
+
+void put_registration_fields(Json& properties) {
+  properties["device_topics"] = {
+      {"type", "array"},
+      {"maxItems", store::kTopicsPerDeviceMax},
+      {"items", {{"type", "string"}}},
+      {"description", "topics that the device hears itself, whoever uses it"}};
+  properties["app_version"] = {{"type", "string"}, {"maxLength", store::kAppVersionBytesMax}};
+  properties["last_seen"] = {{"type", "string"},
+                             {"format", "date-time"},
+                             {"description", "when the app was last heard of; kept to the day"}};
+  const Json text{{"type", "string"}, {"maxLength", store::kAttributeTextBytesMax}};
+  properties["attributes"] = {
+      {"type", "object"},
+      {"maxProperties", store::kAttributesPerDeviceMax},
+      {"additionalProperties",
+       {{"anyOf",
+         Json::array(
+             {text,
+              {{"type", "number"}},
+              {{"type", "boolean"}},
+              {{"type", "array"}, {"maxItems", store::kAttributeTextsMax}, {"items", text}}})}}}};
+}
+
 // Limits that the code has as constants.
 void put_limits(Json& schemas) {
+  // An event names its audience by the same fields as a count.
+  put_audience_fields(schemas["Event"]);
+  schemas["Audience"] = {{"type", "object"}, {"additionalProperties", false}};
+  put_audience_fields(schemas["Audience"]);
+  for (const char* const registration : {"Device", "DeviceStatus", "ImportLine"}) {
+    put_registration_fields(schemas[registration]["properties"]);
+  }
   Json& event = schemas["Event"]["properties"];
   event["ttl"]["maximum"] = kTtlMax.count();
   event["ttl"]["default"] = kTtlDefault.count();
   event["collapse_key"]["maxLength"] = kCollapseKeyBytesMax;
-  for (const char* const audience : {"subscribers", "devices"}) {
-    event[audience]["maxItems"] = store::kNamedAudienceMax;
-  }
   event["data"]["maxProperties"] = kDataPairsMax;
 }
 
@@ -172,7 +232,8 @@ constexpr std::string_view kSchemas = R"json({
     "type": {"type": "string", "format": "uri"}, "title": {"type": "string"},
     "status": {"type": "integer"}, "detail": {"type": "string"},
     "errors": {"type": "array", "items": {"type": "object", "required": ["pointer", "detail"],
-      "properties": {"pointer": {"type": "string", "format": "json-pointer"}, "detail": {"type": "string"}}}}}},
+      "properties": {"pointer": {"type": "string", "format": "json-pointer"}, "detail": {"type": "string"},
+        "character": {"type": "integer", "minimum": 1, "description": "of the text at the pointer"}}}}}},
   "Notification": {"type": "object", "additionalProperties": false, "properties": {
     "title": {"type": "string", "minLength": 1}, "body": {"type": "string", "minLength": 1},
     "image": {"type": "string", "format": "uri", "pattern": "^https://"},
@@ -181,12 +242,8 @@ constexpr std::string_view kSchemas = R"json({
     "category": {"type": "string", "minLength": 1}, "thread_id": {"type": "string", "minLength": 1},
     "click_url": {"type": "string", "format": "uri"}}},
   "Event": {"type": "object", "additionalProperties": false, "required": ["app"],
-    "oneOf": [{"required": ["topic"]}, {"required": ["subscribers"]}, {"required": ["devices"]}],
     "properties": {
       "app": {"type": "string"},
-      "topic": {"type": "string", "pattern": "^[A-Za-z0-9._~%-]{1,128}$"},
-      "subscribers": {"type": "array", "minItems": 1, "items": {"type": "string"}},
-      "devices": {"type": "array", "minItems": 1, "items": {"type": "string"}},
       "notification": {"$ref": "#/components/schemas/Notification"},
       "data": {"type": "object", "additionalProperties": {"type": "string"}},
       "ttl": {"type": "integer", "minimum": 0, "description": "seconds; 0: now or never"},
@@ -205,8 +262,9 @@ constexpr std::string_view kSchemas = R"json({
     "links": {"$ref": "#/components/schemas/Links"}}},
   "EventStatus": {"type": "object", "required": ["id", "app", "state", "counters", "links"], "properties": {
     "id": {"type": "string", "format": "uuid"}, "app": {"type": "string"}, "topic": {"type": "string"},
-    "audience": {"type": "object", "properties": {
-      "kind": {"type": "string", "enum": ["subscribers", "devices"]}, "names": {"type": "integer"}}},
+    "audience": {"type": "object", "description": "what the event named", "properties": {
+      "topics": {"type": "array", "items": {"type": "string"}}, "condition": {"type": "string"},
+      "subscribers": {"type": "integer"}, "devices": {"type": "integer"}}},
     "state": {"$ref": "#/components/schemas/State"},
     "priority": {"type": "string", "enum": ["urgent", "normal", "bulk"]},
     "accepted_at": {"type": "string", "format": "date-time"},
@@ -235,10 +293,15 @@ constexpr std::string_view kSchemas = R"json({
     "device": {"type": "string"}, "app": {"type": "string"}, "platform": {"type": "string"},
     "token": {"type": "string"}, "subscriber": {"type": "string"}, "locale": {"type": "string"},
     "timezone": {"type": "string"}, "topics": {"type": "array", "items": {"type": "string"}},
-    "registered_at": {"type": "string", "format": "date-time"}}},
+    "registered_at": {"type": "string", "format": "date-time"},
+    "stale": {"type": "boolean", "description": "left out of audiences until it registers again"}}},
   "Topic": {"type": "object", "properties": {
     "app": {"type": "string"}, "topic": {"type": "string"}, "subscribers": {"type": "integer"},
     "devices": {"type": "object", "additionalProperties": {"type": "integer"}}}},
+  "AudienceCount": {"type": "object", "required": ["subscribers", "devices", "by_platform", "took_ms"],
+    "properties": {"subscribers": {"type": "integer"}, "devices": {"type": "integer"},
+    "by_platform": {"type": "object", "additionalProperties": {"type": "integer"}},
+    "took_ms": {"type": "number"}}},
   "Erased": {"type": "object", "properties": {
     "devices": {"type": "integer"}, "subscriptions": {"type": "integer"}}},
   "ImportLine": {"type": "object", "required": ["device", "platform", "token"], "properties": {

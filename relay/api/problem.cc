@@ -70,7 +70,9 @@ Reply problem_reply(Problem problem, std::string_view detail,
                                   {"status", row.status}};
   if (!detail.empty()) document["detail"] = detail;
   for (const FieldError& error : errors) {
-    document["errors"].push_back({{"pointer", error.pointer}, {"detail", error.detail}});
+    nlohmann::ordered_json one{{"pointer", error.pointer}, {"detail", error.detail}};
+    if (error.character) one["character"] = *error.character;
+    document["errors"].push_back(std::move(one));
   }
   Reply reply{.status = row.status, .content_type = "application/problem+json"};
   // What a client sent may be quoted in here, and need not be UTF-8.

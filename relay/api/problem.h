@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,6 +63,8 @@ std::span<const ProblemRow> problem_rows();  // in the order of the enum
 struct FieldError {
   std::string pointer;  // RFC 6901 into the body; empty: the whole of it
   std::string detail;   // a sentence's end about the field: "must be a string"
+  // Of the text at `pointer`: the character that it is about. 1 is the first.
+  std::optional<std::size_t> character = std::nullopt;
   friend bool operator==(const FieldError&, const FieldError&) = default;
 };
 

@@ -27,6 +27,7 @@ constexpr auto kRoutes = std::to_array<Route>({
     {kShowTopic, "GET", "/v1/apps/{app}/topics/{topic}", kScopeSubscribe, BodyPlan::kNone, ""},
     {kEraseSubscriber, "DELETE", "/v1/apps/{app}/subscribers/{subscriber}", kScopeSubscribe,
      BodyPlan::kNone, ""},
+    {kCountAudience, "POST", "/v1/apps/{app}/audience/count", kScopePublish, BodyPlan::kJson, ""},
     {kImport, "POST", "/v1/apps/{app}/import", kScopeSubscribe, BodyPlan::kNdjson, ""},
     {kHealth, "GET", "/healthz", 0, BodyPlan::kNone, ""},
     {kReadiness, "GET", "/readyz", 0, BodyPlan::kNone, ""},

@@ -23,6 +23,7 @@ enum class Endpoint : std::uint8_t {
   kUnsubscribe,
   kShowTopic,
   kEraseSubscriber,
+  kCountAudience,
   kImport,
   kHealth,
   kReadiness,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,17 @@ TEST(DeviceForm, NamesTheFieldThatIsWrong) {
       {R"({"platform":"fcm","token":"ab","topics":"t"})", "/topics"},
       {R"({"platform":"fcm","token":"ab","topics":["t","a b"]})", "/topics/1"},
       {R"({"platform":"fcm","token":"ab","topics":[1]})", "/topics/0"},
-      {R"({"platform":"fcm","token":"ab","attributes":{}})", "/attributes"},
+      {R"({"platform":"fcm","token":"ab","device_topics":["a b"]})", "/device_topics/0"},
+      {R"({"platform":"fcm","token":"ab","app_version":3})", "/app_version"},
+      {R"({"platform":"fcm","token":"ab","app_version":"v3"})", "/app_version"},
+      {R"({"platform":"fcm","token":"ab","last_seen":"today"})", "/last_seen"},
+      {R"({"platform":"fcm","token":"ab","last_seen":5})", "/last_seen"},
+      {R"({"platform":"fcm","token":"ab","attributes":[]})", "/attributes"},
+      {R"({"platform":"fcm","token":"ab","attributes":{"a":null}})", "/attributes/a"},
+      {R"({"platform":"fcm","token":"ab","attributes":{"a/b":{}}})", "/attributes/a~1b"},
+      {R"({"platform":"fcm","token":"ab","attributes":{"":1}})", "/attributes/"},
+      {R"({"platform":"fcm","token":"ab","attributes":{"a":"x\ny"}})", "/attributes/a"},
+      {R"({"platform":"fcm","token":"ab","attributes":{"a":["x",1]}})", "/attributes/a/1"},
       {"[]", ""},
   };
   for (const Row& row : table) {
@@ -54,6 +65,42 @@ TEST(DeviceForm, NamesTheFieldThatIsWrong) {
     EXPECT_EQ(form.error().errors[0].pointer, row.pointer) << row.body;
   }
   EXPECT_EQ(parse_device("{").error().problem, Problem::kInvalidJson);
+}
+
+TEST(DeviceForm, ReadsWhatConditionsAskAbout) {
+  const auto form = parse_device(
+      R"({"platform":"fcm","token":"ab","device_topics":["tablets"],"app_version":"3.10",
+          "last_seen":"2026-01-02T03:04:05Z",
+          "attributes":{"plan":"pro","age":18,"beta":true,"teams":["fcb","bvb"]}})");
+  ASSERT_TRUE(form) << form.error().errors[0].detail;
+  EXPECT_EQ(form->device_topics, (std::vector<std::string>{"tablets"}));
+  EXPECT_EQ(form->app_version, "3.10");
+  EXPECT_EQ(form->last_seen_ms, 1'767'323'045'000);
+  EXPECT_EQ(form->attributes,
+            (std::vector<store::Attribute>{{"age", 18.0},
+                                           {"beta", true},
+                                           {"plan", std::string("pro")},
+                                           {"teams", std::vector<std::string>{"fcb", "bvb"}}}));
+}
+
+TEST(DeviceForm, BoundsWhatConditionsAskAbout) {
+  const auto with = [](const std::string& name, const nlohmann::json& value) {
+    nlohmann::json body{{"platform", "fcm"}, {"token", "ab"}};
+    body[name] = value;
+    return parse_device(body.dump()).has_value();
+  };
+  const auto attributes = [](std::size_t count) {
+    nlohmann::json all = nlohmann::json::object();
+    for (std::size_t i = 0; i < count; ++i) all["a" + std::to_string(i)] = i;
+    return all;
+  };
+  const auto texts = [](std::size_t count) { return std::vector<std::string>(count, "x"); };
+  EXPECT_TRUE(with("attributes", attributes(store::kAttributesPerDeviceMax)));
+  EXPECT_FALSE(with("attributes", attributes(store::kAttributesPerDeviceMax + 1)));
+  EXPECT_TRUE(with("attributes", {{"a", texts(store::kAttributeTextsMax)}}));
+  EXPECT_FALSE(with("attributes", {{"a", texts(store::kAttributeTextsMax + 1)}}));
+  EXPECT_TRUE(with("device_topics", texts(store::kTopicsPerDeviceMax)));
+  EXPECT_FALSE(with("device_topics", texts(store::kTopicsPerDeviceMax + 1)));
 }
 
 TEST(DeviceForm, TakesATokenOfEachPlatformsAlphabet) {

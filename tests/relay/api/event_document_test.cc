@@ -59,6 +59,7 @@ TEST(EventDocument, TellsEverythingThatIsKnown) {
             (nlohmann::json{{"id", "00000000-0000-0000-0000-000000000001"},
                             {"app", "video"},
                             {"topic", "channel-42"},
+                            {"audience", {{"topics", {"channel-42"}}}},
                             {"state", "running"},
                             {"priority", "normal"},
                             {"accepted_at", "2026-01-02T12:00:00.000Z"},
@@ -78,13 +79,18 @@ TEST(EventDocument, TellsEverythingThatIsKnown) {
                             {"links", {{"self", self}, {"progress", self + "/progress"}}}}));
 }
 
-TEST(EventDocument, NamesTheAudienceByItsKindAndSize) {
+TEST(EventDocument, SaysAllThatTheEventNamed) {
   store::EventRecord event = running_event();
-  event.audience.topics.clear();
+  event.audience.topics = {"a", "b"};
+  event.audience.condition = store::Condition{.topic = "c"};
+  event.audience_subscribers = 10'000;
   event.audience_devices = 3;
   const auto document = event_document(event, {});
   EXPECT_FALSE(document.contains("topic"));
-  EXPECT_EQ(document["audience"], (nlohmann::json{{"kind", "devices"}, {"names", 3}}));
+  EXPECT_EQ(nlohmann::json(document["audience"]), (nlohmann::json{{"topics", {"a", "b"}},
+                                                                  {"condition", "'c' in topics"},
+                                                                  {"subscribers", 10'000},
+                                                                  {"devices", 3}}));
 }
 
 TEST(Pacemaker, MeasuresWhatMovedInTheLastSeconds) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "relay/audience/condition_parser.h"
+
 namespace carillon::api {
 namespace {
 
@@ -186,23 +188,54 @@ TEST(EventParser, BoundsANamedAudience) {
   EXPECT_EQ(bad.error().errors[1].pointer, "/devices/2");
 }
 
-TEST(EventParser, WantsExactlyOneAudience) {
-  for (const std::string_view body :
-       {R"({"app":"a","notification":{"title":"x"}})",
-        R"({"app":"a","topic":"t","devices":["d"],"notification":{"title":"x"}})",
-        R"({"app":"a","subscribers":["s"],"devices":["d"],"notification":{"title":"x"}})"}) {
-    const auto parsed = parse_event(body);
-    ASSERT_FALSE(parsed) << body;
-    EXPECT_EQ(parsed.error().errors[0].pointer, "") << body;
-    EXPECT_THAT(parsed.error().errors[0].detail, HasSubstr("audience")) << body;
-  }
+TEST(EventParser, WantsAnAudience) {
+  const auto parsed = parse_event(R"({"app":"a","notification":{"title":"x"}})");
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().errors[0].pointer, "");
+  EXPECT_THAT(parsed.error().errors[0].detail, HasSubstr("needs an audience"));
 }
 
-TEST(EventParser, SaysThatConditionsAreNotResolvedYet) {
-  const auto parsed = parse_event(R"({"app":"a","condition":"'x' in topics","data":{"k":"v"}})");
+TEST(EventParser, AnAudienceMayBeNamedInEveryWayAtOnce) {
+  const auto event = parse_event(
+      R"({"app":"a","data":{"k":"v"},"topic":"t","topics":["u","t","v"],"subscribers":["s"],)"
+      R"("devices":["d"],"condition":"'x' in topics && platform == 'fcm'"})");
+  ASSERT_TRUE(event) << event.error().errors[0].detail;
+  EXPECT_EQ(event->audience.topics, (std::vector<std::string>{"t", "u", "v"}));
+  EXPECT_EQ(event->audience.subscribers, (std::vector<std::string>{"s"}));
+  EXPECT_EQ(event->audience.devices, (std::vector<std::string>{"d"}));
+  EXPECT_EQ(event->audience.condition,
+            audience::parse_condition("'x' in topics && platform == 'fcm'").value());
+}
+
+TEST(EventParser, NamesTheCharacterWhereAConditionIsWrong) {
+  const auto parsed = parse_event(R"({"app":"a","data":{"k":"v"},"condition":"locale == 'ü"})");
   ASSERT_FALSE(parsed);
   ASSERT_EQ(parsed.error().errors.size(), 1u);
-  EXPECT_EQ(parsed.error().errors[0].pointer, "/condition");
+  EXPECT_EQ(parsed.error().errors[0],
+            (FieldError{.pointer = "/condition",
+                        .detail = "what begins at character 11 begins a text that no ' ends",
+                        .character = 11}));
+}
+
+TEST(EventParser, BoundsTopicsAndNamesTogether) {
+  const auto topics = [](std::size_t count) {
+    std::string list;
+    for (std::size_t i = 0; i < count; ++i)
+      list += (i > 0 ? ",\"t" : "\"t") + std::to_string(i) + '"';
+    return R"({"app":"a","data":{"k":"v"},"topics":[)" + list + "]";
+  };
+  EXPECT_TRUE(parse_event(topics(store::kTopicsPerEventMax) + "}"));
+  EXPECT_TRUE(parse_event(topics(store::kTopicsPerEventMax) + R"(,"topic":"t0"})"));
+  EXPECT_FALSE(parse_event(topics(store::kTopicsPerEventMax) + R"(,"topic":"more"})"));
+  EXPECT_FALSE(parse_event(topics(store::kTopicsPerEventMax + 1) + "}"));
+  EXPECT_FALSE(parse_event(topics(0) + "}"));
+
+  const auto both = [](std::size_t subscribers, std::size_t devices) {
+    return parse_event(R"({"app":"a","data":{"k":"v"},"subscribers":)" + names(subscribers) +
+                       R"(,"devices":)" + names(devices) + "}");
+  };
+  EXPECT_TRUE(both(store::kNamedAudienceMax / 2, store::kNamedAudienceMax / 2));
+  EXPECT_FALSE(both(store::kNamedAudienceMax / 2, store::kNamedAudienceMax / 2 + 1));
 }
 
 TEST(EventParser, WantsSomethingToSend) {

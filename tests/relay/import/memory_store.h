@@ -24,6 +24,8 @@ class MemoryStore : public store::Store {
   std::vector<std::size_t> batches;  // devices of each put_devices that went through
   // Asked before each put_devices; an error is its answer.
   std::function<std::optional<store::Error>()> refuse_batch;
+  std::function<store::Result<store::AudienceCount>(std::string_view, const store::Audience&)>
+      count_audience;
   std::string refused_device;  // the one that the store itself finds invalid
 
   store::Result<std::vector<store::Result<store::Registered>>> put_devices(
@@ -91,7 +93,9 @@ class MemoryStore : public store::Store {
                                                store::DevicePosition, std::size_t) override {
     return unasked();
   }
-  store::Result<store::AudienceCount> count(std::string_view, const store::Audience&) override {
+  store::Result<store::AudienceCount> count(std::string_view app,
+                                            const store::Audience& audience) override {
+    if (count_audience) return count_audience(app, audience);
     return unasked();
   }
   store::Result<store::TopicRecord> topic(std::string_view, std::string_view) override {
