@@ -12,6 +12,13 @@ constexpr std::size_t kCachedRowsMax = 100'000;  // rows; some 10 MiB
 
 // Well-formed UTF-8 (RFC 3629) without control characters (C0, DEL, C1).
 bool is_printable_utf8(std::string_view text) {
+  // Nearly all names and tokens are ASCII throughout: one pass without a branch says so.
+  unsigned bad = 0;
+  for (const char letter : text) {
+    const auto byte = static_cast<unsigned char>(letter);
+    bad |= static_cast<unsigned>(byte < 0x20) | static_cast<unsigned>(byte > 0x7e);
+  }
+  if (bad == 0) return true;
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
     if (lead < 0x80) {

@@ -29,18 +29,25 @@ constexpr std::array<std::array<char, 2>, 256> kHexDigits = [] {
   return pairs;
 }();
 
-int hex_value(char digit) {
-  if (digit >= '0' && digit <= '9') return digit - '0';
-  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-  return -1;
+constexpr std::uint8_t kNoDigit = 0x80;  // the bit that no digit's value has
+
+constexpr std::array<std::uint8_t, 256> kDigitValue = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(kNoDigit);
+  for (std::uint8_t i = 0; i < 10; ++i) values[static_cast<std::size_t>('0' + i)] = i;
+  for (std::uint8_t i = 0; i < 6; ++i) values[static_cast<std::size_t>('a' + i)] = 10 + i;
+  return values;
+}();
+
+std::uint8_t digit_value(char digit) {
+  return kDigitValue[static_cast<unsigned char>(digit)];
 }
 
 bool is_hex(std::string_view token) {
   if (token.empty() || token.size() % 2 != 0) return false;
-  for (const char digit : token) {
-    if (hex_value(digit) < 0) return false;
-  }
-  return true;
+  std::uint8_t any = 0;
+  for (const char digit : token) any |= digit_value(digit);
+  return (any & kNoDigit) == 0;
 }
 
 bool is_letters(std::string_view token) {
@@ -109,8 +116,11 @@ TokenCode pack_token(std::string_view token, std::string& out) {
   if (is_hex(token)) {
     const std::size_t bytes = token.size() / 2;
     if (bytes != kApnsTokenBytes) append_varint(out, bytes);
-    for (std::size_t i = 0; i < token.size(); i += 2) {
-      out.push_back(static_cast<char>(hex_value(token[i]) << 4 | hex_value(token[i + 1])));
+    const std::size_t start = out.size();
+    out.resize(start + bytes);
+    for (std::size_t i = 0; i < bytes; ++i) {
+      out[start + i] =
+          static_cast<char>(digit_value(token[2 * i]) << 4 | digit_value(token[2 * i + 1]));
     }
     return bytes == kApnsTokenBytes ? TokenCode::kHex32 : TokenCode::kHex;
   }
