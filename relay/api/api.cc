@@ -41,6 +41,15 @@ std::string media_type(const RequestHead& head) {
   return out;
 }
 
+// Nothing: one that is not understood.
+std::optional<coding::Coding> body_coding(const RequestHead& head) {
+  const std::string_view name = head.field("content-encoding");
+  if (name.empty() || name == "identity") return coding::Coding::kNone;
+  if (name == "x-gzip") return coding::Coding::kGzip;  // RFC 9110, section 8.4.1.3
+  const auto coding = coding::coding_named(name);
+  return coding == coding::Coding::kNone ? std::nullopt : coding;
+}
+
 std::optional<Reply> body_objection(const Route& route, const RequestHead& head) {
   if (route.body == BodyPlan::kNone) {
     if (!head.has_body()) return std::nullopt;
@@ -51,16 +60,17 @@ std::optional<Reply> body_objection(const Route& route, const RequestHead& head)
   }
   const std::string type = media_type(head);
   const bool json = route.body == BodyPlan::kJson;
-  const bool fits = json ? type == "application/json"
-                         : type == "application/x-ndjson" || type == "application/ndjson" ||
-                               type == "application/jsonl";
-  if (!fits) {
-    return problem_reply(
-        Problem::kUnsupportedMediaType,
-        json ? "send Content-Type: application/json" : "send Content-Type: application/x-ndjson");
+  if (json ? type != "application/json" : !import_format(type)) {
+    return problem_reply(Problem::kUnsupportedMediaType,
+                         json ? "send Content-Type: application/json"
+                              : "send Content-Type: application/x-ndjson or text/csv");
   }
-  if (const auto coding = head.field("content-encoding"); !coding.empty() && coding != "identity") {
+  if (json && body_coding(head) != coding::Coding::kNone) {
     return problem_reply(Problem::kUnsupportedMediaType, "send the body without Content-Encoding");
+  }
+  if (!body_coding(head)) {
+    return problem_reply(Problem::kUnsupportedMediaType,
+                         "send the body with Content-Encoding gzip or zstd, or without");
   }
   return std::nullopt;
 }
@@ -150,7 +160,7 @@ tl::expected<Admission, Reply> Api::admit(const RequestHead& head) {
   return Admission{
       .match = std::move(match),
       .target = std::move(*target),
-      .body_bytes_max = route.body == BodyPlan::kNdjson ? kImportBytesMax : parts_.body_bytes_max};
+      .body_bytes_max = route.body == BodyPlan::kLines ? kImportBytesMax : parts_.body_bytes_max};
 }
 
 Reply Api::answer(const RequestHead& head, const Admission& admission, std::string_view body) {
@@ -193,8 +203,11 @@ Reply Api::answer(const RequestHead& head, const Admission& admission, std::stri
   return problem_reply(Problem::kInternal, "");
 }
 
-Reply Api::answer(const RequestHead&, const Admission& admission, BodySource& body) {
-  return import_body(parts_.store, parts_.clocks, admission, body);
+Reply Api::answer(const RequestHead& head, const Admission& admission, BodySource& body) {
+  // Both were looked at when the request was admitted.
+  const ImportBody said{.format = import_format(media_type(head)).value(),
+                        .coding = body_coding(head).value()};
+  return import_body(parts_.store, parts_.clocks, admission, said, body);
 }
 
 void Api::on_answered(const RequestHead& head, const Route* route, int status,

@@ -39,7 +39,7 @@ class Desk {
   // With the whole body; empty for routes that take none.
   virtual Reply answer(const RequestHead& head, const Admission& admission,
                        std::string_view body) = 0;
-  // For BodyPlan::kNdjson.
+  // For BodyPlan::kLines.
   virtual Reply answer(const RequestHead& head, const Admission& admission, BodySource& body) = 0;
   // Once for each answer, when it is ready to be written. `head` is empty if it could not be read,
   // `route` is nullptr if the request got none.

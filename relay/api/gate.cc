@@ -550,7 +550,7 @@ void Gate::Impl::begin_body(Connection& connection, ReplyWriter& writer) {
     // 25 bytes into an empty send buffer. If they do not fit, the client is not one to wait for.
     send(connection.socket, kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
-  if (plan == BodyPlan::kNdjson) {
+  if (plan == BodyPlan::kLines) {
     answer_stream(connection, writer);
     return;
   }

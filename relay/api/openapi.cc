@@ -118,12 +118,11 @@ std::vector<Operation> operations() {
        with_body({kUnknownApp, kRefusedByStore, kStoreUnavailable})},
       {Endpoint::kImport,
        "importDevices",
-       "Load devices and subscriptions, one JSON object a line; good lines are kept whatever the "
-       "bad ones are",
+       "Load devices and subscriptions, one a line; good lines are kept whatever the bad ones are",
        "ImportLine",
        {{200, "What was done, and every bad line", "ImportReport"}},
-       {kUnknownApp, kLengthRequired, kBodyTooLarge, kUnsupportedMediaType, kOverloaded,
-        kStoreUnavailable, kStoreFull}},
+       {kUnknownApp, kInvalidBody, kLengthRequired, kBodyTooLarge, kUnsupportedMediaType,
+        kOverloaded, kStoreUnavailable, kStoreFull}},
       {Endpoint::kHealth,
        "health",
        "Is the process there",
@@ -312,6 +311,7 @@ constexpr std::string_view kSchemas = R"json({
   "ImportReport": {"type": "object", "properties": {
     "lines": {"type": "integer"}, "created": {"type": "integer"}, "updated": {"type": "integer"},
     "unchanged": {"type": "integer"}, "bad": {"type": "integer"},
+    "checked": {"type": "integer", "description": "of a dry run only: good lines"},
     "bad_lines": {"type": "array", "items": {"type": "object", "properties": {
       "line": {"type": "integer"}, "reason": {"type": "string"}}}}}},
   "Health": {"type": "object", "properties": {"status": {"const": "alive"}}},
@@ -359,6 +359,12 @@ Json parameters_of(const Route& route) {
                           {"description", "an event's id: those accepted before it"},
                           {"schema", {{"type", "string"}, {"format", "uuid"}}}});
   }
+  if (route.endpoint == Endpoint::kImport) {
+    parameters.push_back({{"name", "dry_run"},
+                          {"in", "query"},
+                          {"description", "1: judge every line, store nothing"},
+                          {"schema", {{"type", "string"}, {"enum", Json::array({"0", "1"})}}}});
+  }
   if (route.endpoint == Endpoint::kPublish) {
     parameters.push_back(
         {{"name", "Idempotency-Key"},
@@ -400,10 +406,16 @@ Json operation_of(const Route& route, const Operation& operation) {
   if (const Json parameters = parameters_of(route); !parameters.empty())
     out["parameters"] = parameters;
   if (operation.request != nullptr) {
-    const char* const type =
-        route.body == BodyPlan::kNdjson ? "application/x-ndjson" : "application/json";
+    const bool lines = route.body == BodyPlan::kLines;
+    const char* const type = lines ? "application/x-ndjson" : "application/json";
     out["requestBody"] = {{"required", true},
                           {"content", {{type, {{"schema", schema_ref(operation.request)}}}}}};
+    if (lines) {
+      out["requestBody"]["description"] =
+          "may be compressed: Content-Encoding gzip or zstd. CSV has a header line of the same "
+          "names, topics separated by a space, attributes as columns attributes.NAME";
+      out["requestBody"]["content"]["text/csv"] = {{"schema", {{"type", "string"}}}};
+    }
   }
   out["responses"] = responses_of(route, operation);
   out["security"] = Json::array();

@@ -28,7 +28,7 @@ constexpr auto kRoutes = std::to_array<Route>({
     {kEraseSubscriber, "DELETE", "/v1/apps/{app}/subscribers/{subscriber}", kScopeSubscribe,
      BodyPlan::kNone, ""},
     {kCountAudience, "POST", "/v1/apps/{app}/audience/count", kScopePublish, BodyPlan::kJson, ""},
-    {kImport, "POST", "/v1/apps/{app}/import", kScopeSubscribe, BodyPlan::kNdjson, ""},
+    {kImport, "POST", "/v1/apps/{app}/import", kScopeSubscribe, BodyPlan::kLines, "dry_run"},
     {kHealth, "GET", "/healthz", 0, BodyPlan::kNone, ""},
     {kReadiness, "GET", "/readyz", 0, BodyPlan::kNone, ""},
     {kMetrics, "GET", "/metrics", 0, BodyPlan::kNone, ""},

@@ -32,9 +32,9 @@ enum class Endpoint : std::uint8_t {
 };
 
 enum class BodyPlan : std::uint8_t {
-  kNone,    // a body is refused
-  kJson,    // read whole, within Http::body_bytes_max
-  kNdjson,  // read as it comes, by the endpoint
+  kNone,   // a body is refused
+  kJson,   // read whole, within Http::body_bytes_max
+  kLines,  // NDJSON or CSV, perhaps compressed: read as it comes, by the endpoint
 };
 
 struct Route {

@@ -12,6 +12,7 @@
 
 #include "relay/api/event_parser.h"
 #include "relay/api/events_resource.h"
+#include "relay/coding/compressor.h"
 #include "relay/config/scopes.h"
 #include "relay/fanout/event_id.h"
 #include "tests/relay/api/raw_client.h"
@@ -395,6 +396,25 @@ TEST_F(HttpServerTest, ImportsGoodLinesAndReportsBadOnes) {
   EXPECT_EQ(report["bad_lines"][0]["line"], 2);
   EXPECT_FALSE(report["bad_lines"][0]["reason"].get<std::string>().empty());
   EXPECT_EQ(ask("GET", "/v1/apps/video/devices/d-3").status, 200);
+}
+
+TEST_F(HttpServerTest, ImportsCompressedCsv) {
+  coding::Compressor compressor(coding::Coding::kGzip);
+  std::string body;
+  compressor.add("device,platform,token,topics\nd-1,fcm,t1,news\n", body);
+  compressor.finish(body);
+  const std::string path = "/v1/apps/video/import";
+  const std::string csv = "Content-Type: text/csv; charset=utf-8\r\n";
+  const RawAnswer answer = ask("POST", path, body, csv + "Content-Encoding: gzip\r\n");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(Json::parse(answer.body)["created"], 1);
+  EXPECT_EQ(ask("GET", "/v1/apps/video/devices/d-1").status, 200);
+  EXPECT_EQ(problem(ask("POST", path, body, csv + "Content-Encoding: br\r\n")),
+            "unsupported-media-type");
+  EXPECT_EQ(problem(ask("POST", "/v1/events", kEvent, "Content-Encoding: gzip\r\n")),
+            "unsupported-media-type");
+  EXPECT_EQ(problem(ask("POST", path, "x", "Content-Type: text/plain\r\n")),
+            "unsupported-media-type");
 }
 
 TEST_F(HttpServerTest, ImportsMoreThanABodyMayBeWithoutItsLength) {
