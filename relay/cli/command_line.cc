@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "relay/cli/api_client.h"
+#include "relay/cli/audience_command.h"
 #include "relay/cli/backup_command.h"
 #include "relay/cli/check_command.h"
 #include "relay/cli/exit_code.h"
@@ -18,6 +19,7 @@
 #include "relay/cli/keys_command.h"
 #include "relay/cli/publish_command.h"
 #include "relay/cli/serve_command.h"
+#include "relay/cli/stop_signals.h"
 #include "relay/cli/watch_command.h"
 #include "storage/sqlite/sqlite_store.h"
 
@@ -39,6 +41,7 @@ class CommandLine {
     add_check();
     add_backup();
     add_import();
+    add_audience();
     add_keys();
     add_publish();
     add_watch();
@@ -121,18 +124,53 @@ class CommandLine {
 
   void add_import() {
     CLI::App* const command = add(
-        app_, "import", "Load devices and their topics from NDJSON, also while the relay runs",
+        app_, "import",
+        "Load devices and their topics from NDJSON or CSV, also while the relay runs",
         "  carillon import --config carillon.toml devices.ndjson\n"
         "  device-sim devices --count 100000 --seed 7 | carillon import --config carillon.toml -\n"
-        "One JSON object a line:\n"
+        "  carillon import --config carillon.toml --dry-run devices.csv.zst\n"
+        "One JSON object a line; only device, app, platform and token are needed:\n"
         "  {\"device\":\"d-1\",\"app\":\"video\",\"platform\":\"fcm\",\"token\":\"...\",\n"
-        "   \"subscriber\":\"u-9\",\"topics\":[\"channel-42\"],\"locale\":\"de\"}\n"
-        "Bad lines are told on stderr, the others are kept; the exit code is then 3.",
+        "   \"subscriber\":\"u-9\",\"topics\":[\"channel-42\"],\"device_topics\":[\"tablets\"],\n"
+        "   \"locale\":\"de\",\"timezone\":\"Europe/Berlin\",\"app_version\":\"3.10\",\n"
+        "   \"last_seen\":\"2026-01-02T03:04:05Z\",\"attributes\":{\"plan\":\"pro\",\"age\":18}}\n"
+        "CSV has the same names in its first line, attributes as attributes.NAME, topics "
+        "separated\n"
+        "by a space or a semicolon; one record is one line. gzip and zstd are known by their "
+        "bytes.\n"
+        "A line is all that is known of its device from then on: what it leaves out is forgotten,\n"
+        "only topics are added to those that are there. A later line about the same device wins.\n"
+        "Bad lines are told on stderr, the others are kept; the exit code is then 3. After SIGINT "
+        "or\n"
+        "SIGTERM what was read is stored, and the line to go on from is told.",
         [this] { return import(); });
     add_config_option(command);
-    command->add_option("NDJSON", import_.file, "the file; \"-\" or nothing: standard input");
+    command->add_option("FILE", import_.file, "the file; \"-\" or nothing: standard input");
     command->add_option("--app", import_.app, "the app of lines that name none; no other is taken")
         ->type_name("APP");
+    command
+        ->add_option("--format", import_format_,
+                     "ndjson or csv; otherwise the file's ending says it, otherwise ndjson")
+        ->check(CLI::IsMember({"ndjson", "csv"}));
+    command->add_flag("--dry-run", dry_run_, "judge every line and store nothing");
+    command
+        ->add_option("--resume-from-line", import_.first_line,
+                     "pass over the lines before this one, but for a CSV header")
+        ->check(CLI::PositiveNumber);
+  }
+
+  void add_audience() {
+    CLI::App* const audience = app_.add_subcommand("audience", "Ask about who would be reached");
+    audience->require_subcommand(1);
+    CLI::App* const count =
+        add(*audience, "count", "Count the subscribers and devices that a condition names",
+            "  carillon audience count --config carillon.toml --app video \\\n"
+            "    \"'sports' in topics && locale startsWith 'de' && attributes.age >= 18\"\n"
+            "Reads the store, beside a running relay too.",
+            [this] { return count_audience(); });
+    add_config_option(count);
+    count->add_option("--app", audience_.app, "the app")->required()->type_name("APP");
+    count->add_option("CONDITION", audience_.condition, "which devices")->required();
   }
 
   void add_keys() {
@@ -180,11 +218,14 @@ class CommandLine {
         });
     add_api_options(command);
     command->add_option("--app", publish_.app, "the app")->required()->type_name("APP");
-    CLI::Option_group* const audience = command->add_option_group("audience", "who gets it");
-    audience->add_option("--topic", publish_.topic, "everyone who follows it");
+    CLI::Option_group* const audience =
+        command->add_option_group("audience", "who gets it, each device once");
+    audience->add_option("--topic", publish_.topics, "everyone who follows it; may be repeated");
+    audience->add_option("--condition", publish_.condition,
+                         "every device of which it is true: \"'sports' in topics && ...\"");
     audience->add_option("--subscriber", publish_.subscribers, "all devices of these users");
     audience->add_option("--device", publish_.devices, "these devices");
-    audience->require_option(1);
+    audience->require_option(1, 0);  // any of them, together
     command->add_option("--title", publish_.title, "");
     command->add_option("--body", publish_.body, "");
     command->add_option("--image", publish_.image, "")->type_name("URL");
@@ -233,18 +274,40 @@ class CommandLine {
   }
 
   int import() {
+    // Before the store has threads, which would be sent the signals otherwise.
+    StopSignals signals;
+    import_.stop_asked = [&signals] {
+      const bool stop = signals.wait(std::chrono::milliseconds(0)) == StopSignals::Heard::kStop;
+      if (stop) signals.release();  // who asks twice does not want to wait
+      return stop;
+    };
+    if (!import_format_.empty()) {
+      import_.format = import_format_ == "csv" ? import::Format::kCsv : import::Format::kNdjson;
+    }
     const auto config = load_config_or_explain(terminal_, config_file_);
     if (!config) return kExitFailure;
-    if (const auto load = try_bulk_load(config->store)) {
-      import_.batch_lines = store::kBulkBatchLines;
-      return run_import(terminal_, *load, *config, import_);
+    if (dry_run_) return run_import(terminal_, nullptr, *config, import_);
+    // To go on from a line means that the store has the ones before it.
+    if (import_.first_line == 1) {
+      if (const auto load = try_bulk_load(config->store)) {
+        import_.batch_lines = store::kBulkBatchLines;
+        return run_import(terminal_, *load, *config, import_);
+      }
     }
     const auto store = open_store_or_explain(terminal_, config->store, StoreUse::kBeside);
     if (!store) return kExitFailure;
     // Large transactions are cheaper, but a relay beside this import wants to write in between.
     import_.batch_lines =
         nobody_serves(config->store) ? store::kBatchLinesAlone : store::kBatchLinesBesideARelay;
-    return run_import(terminal_, *store, *config, import_);
+    return run_import(terminal_, store.get(), *config, import_);
+  }
+
+  int count_audience() {
+    const auto config = load_config_or_explain(terminal_, config_file_);
+    if (!config) return kExitFailure;
+    if (const auto refused = refuse_condition(terminal_, *config, audience_)) return *refused;
+    const auto store = open_store_or_explain(terminal_, config->store, StoreUse::kRead);
+    return store ? run_audience_count(terminal_, *store, audience_) : kExitFailure;
   }
 
   Terminal& terminal_;
@@ -254,6 +317,9 @@ class CommandLine {
   ApiAddress address_;
   bool deep_ = false;
   ImportOptions import_;
+  std::string import_format_;
+  bool dry_run_ = false;
+  AudienceCountOptions audience_;
   std::filesystem::path backup_target_;
   std::string key_name_;
   std::string key_scopes_;

@@ -2,20 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <istream>
+#include <memory>
 #include <ostream>
-#include <system_error>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "relay/cli/byte_source.h"
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
 #include "relay/cli/progress_bar.h"
-#include "relay/import/importer.h"
+#include "relay/coding/decompressor.h"
 
 namespace carillon::cli {
 namespace {
@@ -31,157 +29,211 @@ std::int64_t system_now_ms() {
       .count();
 }
 
+std::chrono::milliseconds in_ms(std::chrono::duration<double> duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration);
+}
+
+// Where the lines go: one of the two, or neither in a dry run.
+struct Target {
+  store::Store* store = nullptr;
+  store::BulkLoad* load = nullptr;
+};
+
+import::Importer make(const Target& target, import::Importer::Options options){
+    if (target.load) return import::Importer(*target.load, std::move(options));
+if (target.store) return import::Importer(*target.store, std::move(options));
+return import::Importer(std::move(options));
+}  // namespace
+
 class Import {
  public:
-  template <class Target>
-  Import(Terminal& terminal, Target& target, const config::Config& config,
+  Import(Terminal& terminal, const Target& target, const config::Config& config,
          const ImportOptions& options)
       : terminal_(terminal),
         options_(options),
+        dry_run_(target.store == nullptr && target.load == nullptr),
+        in_one_piece_(target.load != nullptr),
         bar_(terminal.err, {.terminal = terminal.err_is_terminal,
                             .colour = terminal.colour,
                             .columns = terminal.columns,
                             .plain_interval = kPlainInterval}),
-        importer_(target, importer_options(config)) {}
+        importer_(make(target, importer_options(config))) {}
 
-  int run(std::istream& in, std::optional<std::uintmax_t> bytes_total) {
+  int run(ByteSource& source) {
     std::vector<char> block(kBlockBytes);
-    std::uintmax_t bytes = 0;
-    while (in) {
-      in.read(block.data(), static_cast<std::streamsize>(block.size()));
-      const auto size = static_cast<std::size_t>(in.gcount());
-      if (const auto fed = importer_.feed({block.data(), size}); !fed) return fail(fed.error());
-      bytes += size;
-      show(bytes, bytes_total);
+    while (true) {
+      const auto read = source.read(block);
+      if (!read)
+        return fail(fmt::format("cannot read {}: {}", options_.file.string(), read.error()));
+      if (read->state == ByteSource::State::kStopped) return stop();
+      if (read->state == ByteSource::State::kEnd) break;
+      bytes_ += read->bytes;
+      if (const auto failed = take({block.data(), read->bytes})) return *failed;
+      show(source.bytes_total());
     }
-    if (in.bad()) return fail_reading();
+    const auto rest = decompressor_.finish();
+    if (!rest) return fail_coding(rest.error());
+    if (const auto fed = importer_.feed(*rest); !fed) return fail(fed.error().message);
     const auto report = importer_.finish();
-    if (!report) return fail(report.error());
-    return summarize(*report);
+    if (!report) return fail(report.error().message);
+    summarize(*report);
+    return report->bad == 0 ? kExitOk : kExitBadLines;
   }
 
  private:
-  import::Importer::Options importer_options(const config::Config& config){
-      std::vector<std::string> apps;
-  for (const auto& [name, app] : config.apps) apps.push_back(name);
-  return {
-      .app = options_.app,
-      .known_apps = std::move(apps),
-      .now_ms = system_now_ms,
-      .on_bad_line =
-          [this](const import::BadLine& bad) {
-            bar_.print_above(fmt::format("line {}: {}", bad.number, bad.reason));
-          },
-      .retry_busy =
-          [this](unsigned attempt) {
-            if (options_.busy_pause * attempt > options_.busy_wait_max) return false;
-            pause();
-            return true;
-          },
-  };
-}
+  import::Importer::Options importer_options(const config::Config& config);
 
-  void pause() const {
-  if (options_.pause) {
-    options_.pause(options_.busy_pause);
-  } else {
-    std::this_thread::sleep_for(options_.busy_pause);
-  }
-}
-
-void show(std::uintmax_t bytes, std::optional<std::uintmax_t> bytes_total) {
-  if (!bar_.due()) return;
-  const std::uint64_t rows = importer_.so_far().lines;
-  rate_.note(Clock::now(), static_cast<double>(rows));
-  Progress progress{.what = "import", .fraction = std::nullopt, .figures = {}};
-  progress.figures = fmt::format("{} rows, {}/s", grouped(rows),
-                                 grouped(static_cast<std::uint64_t>(rate_.per_second())));
-  if (bytes_total && *bytes_total > 0) {
-    progress.fraction = static_cast<double>(bytes) / static_cast<double>(*bytes_total);
-    const std::chrono::duration<double> spent = Clock::now() - begun_at_;
-    if (bytes > 0) {
-      const auto left = spent * ((1.0 - *progress.fraction) / *progress.fraction);
-      progress.figures += fmt::format(
-          ", {} left", duration_text(std::chrono::duration_cast<std::chrono::milliseconds>(left)));
+  // What failed, as an exit code.
+  std::optional<int> take(std::string_view bytes) {
+    while (true) {
+      const auto data = decompressor_.next(bytes);
+      if (!data) return fail_coding(data.error());
+      if (data->empty()) return std::nullopt;
+      if (const auto fed = importer_.feed(*data); !fed) return fail(fed.error().message);
     }
   }
-  bar_.show(progress);
-}
 
-int summarize(const import::ImportReport& report) {
-  bar_.clear();
-  const std::chrono::duration<double> spent = Clock::now() - begun_at_;
-  terminal_.out << fmt::format(
-      "imported {} lines in {} ({}/s): {} created, {} updated, {} unchanged, {} bad\n",
-      grouped(report.lines),
-      duration_text(std::chrono::duration_cast<std::chrono::milliseconds>(spent)),
-      grouped(static_cast<std::uint64_t>(static_cast<double>(report.lines) / spent.count())),
-      grouped(report.created), grouped(report.updated), grouped(report.unchanged),
-      grouped(report.bad));
-  return report.bad == 0 ? kExitOk : kExitBadLines;
-}
+  bool wait_for_the_store(unsigned attempt) const {
+    if (options_.busy_pause * attempt > options_.busy_wait_max) return false;
+    if (options_.pause) {
+      options_.pause(options_.busy_pause);
+    } else {
+      std::this_thread::sleep_for(options_.busy_pause);
+    }
+    return true;
+  }
 
-int fail(const store::Error& error) {
-  bar_.clear();
-  terminal_.err << fmt::format(
-      "carillon: {}\ncarillon: {} lines are in the store; run the import again when that is "
-      "mended, what is there already costs little\n",
-      error.message, grouped(importer_.so_far().lines - importer_.so_far().bad));
-  return kExitFailure;
-}
+  void show(std::optional<std::uintmax_t> bytes_total) {
+    if (!bar_.due()) return;
+    const std::uint64_t rows = importer_.so_far().lines;
+    rate_.note(Clock::now(), static_cast<double>(rows));
+    Progress progress{.what = dry_run_ ? "dry run" : "import", .fraction = {}, .figures = {}};
+    progress.figures = fmt::format("{} rows, {}/s", grouped(rows),
+                                   grouped(static_cast<std::uint64_t>(rate_.per_second())));
+    if (bytes_total && *bytes_total > 0) {
+      progress.fraction = static_cast<double>(bytes_) / static_cast<double>(*bytes_total);
+      const std::chrono::duration<double> spent = Clock::now() - begun_at_;
+      const auto left = spent * ((1.0 - *progress.fraction) / *progress.fraction);
+      progress.figures += fmt::format(", {} left", duration_text(in_ms(left)));
+    }
+    bar_.show(progress);
+  }
 
-int fail_reading() {
-  bar_.clear();
-  terminal_.err << fmt::format("carillon: cannot read {}: {}\n", options_.file.string(),
-                               std::strerror(errno));
-  return kExitFailure;
-}
+  void summarize(const import::ImportReport& report) {
+    bar_.clear();
+    const std::chrono::duration<double> spent = Clock::now() - begun_at_;
+    terminal_.out << fmt::format(
+        "{} {} lines in {} ({}/s): ", dry_run_ ? "checked" : "imported", grouped(report.lines),
+        duration_text(in_ms(spent)),
+        grouped(static_cast<std::uint64_t>(static_cast<double>(report.lines) / spent.count())));
+    if (dry_run_) {
+      terminal_.out << fmt::format("{} good, {} bad; nothing was stored\n", grouped(report.checked),
+                                   grouped(report.bad));
+    } else {
+      terminal_.out << fmt::format("{} created, {} updated, {} unchanged, {} bad\n",
+                                   grouped(report.created), grouped(report.updated),
+                                   grouped(report.unchanged), grouped(report.bad));
+    }
+    terminal_.out << fmt::format("next line: {}\n", report.next_line) << std::flush;
+  }
 
-Terminal& terminal_;
-const ImportOptions& options_;
-ProgressBar bar_;
-RateMeter rate_;
-const Clock::time_point begun_at_ = Clock::now();
-import::Importer importer_;  // last: its callbacks use what is above
-};                           // namespace
+  // What was read goes to the store, but for a line that is not whole.
+  int stop() {
+    const auto report = importer_.finish(import::Importer::End::kBrokenOff);
+    if (!report) return fail(report.error().message);
+    summarize(*report);
+    terminal_.err << fmt::format("carillon: stopped; go on with --resume-from-line {}\n",
+                                 report->next_line);
+    return kExitFailure;
+  }
+
+  int fail_coding(coding::CodingFault fault) {
+    const std::string_view name = coding::coding_name(decompressor_.coding());
+    return fail(
+        fault == coding::CodingFault::kTooLarge
+            ? fmt::format("{}: its {} window is larger than 128 MiB", options_.file.string(), name)
+            : fmt::format("{}: the {} data is damaged or ends too soon", options_.file.string(),
+                          name));
+  }
+
+  int fail(std::string_view sentence) {
+    bar_.clear();
+    const import::ImportReport& report = importer_.so_far();
+    terminal_.err << fmt::format("carillon: {}\n", sentence);
+    if (in_one_piece_) {
+      terminal_.err << "carillon: nothing is in the store; when that is mended, begin again\n";
+    } else if (!dry_run_) {
+      terminal_.err << fmt::format(
+          "carillon: {} lines are in the store; when that is mended, go on with "
+          "--resume-from-line {}\n",
+          grouped(report.lines - report.bad), report.next_line);
+    }
+    return kExitFailure;
+  }
+
+  Terminal& terminal_;
+  const ImportOptions& options_;
+  const bool dry_run_;
+  const bool in_one_piece_;
+  ProgressBar bar_;
+  RateMeter rate_;
+  const Clock::time_point begun_at_ = Clock::now();
+  std::uintmax_t bytes_ = 0;  // read, as they were
+  coding::Decompressor decompressor_{{}};
+  import::Importer importer_;  // last: its callbacks use what is above
+};
+
+import::Importer::Options Import::importer_options(const config::Config& config){
+    import::Importer::Options options;
+options.format = options_.format.value_or(format_of_file(options_.file));
+options.first_line = options_.first_line;
+options.app = options_.app;
+for (const auto& [name, app] : config.apps) options.known_apps.push_back(name);
+options.batch_lines = options_.batch_lines;
+options.now_ms = system_now_ms;
+options.on_bad_line = [this](const import::BadLine& bad) {
+  bar_.print_above(fmt::format("line {}: {}", bad.number, bad.reason));
+};
+options.retry_busy = [this](unsigned attempt) { return wait_for_the_store(attempt); };
+return options;
+}  // namespace carillon::cli
 
 }  // namespace carillon::cli
 
+import::Format format_of_file(const std::filesystem::path& file){
+    const std::string name = file.string();
+return coding::without_coding_ending(name).ends_with(".csv") ? import::Format::kCsv
+                                                             : import::Format::kNdjson;
+}
+
 namespace {
 
-template <class Target>
-int import_into(Target& target, Terminal& terminal, const config::Config& config,
+int import_into(Terminal& terminal, const Target& target, const config::Config& config,
                 const ImportOptions& options) {
   if (!options.app.empty() && !config.apps.contains(options.app)) {
     terminal.err << fmt::format("carillon: --app {}: there is no such app in the config\n",
                                 options.app);
     return kExitUsage;
   }
-  if (options.file == "-") {
-    return Import(terminal, target, config, options).run(terminal.in, std::nullopt);
-  }
-  std::ifstream file(options.file, std::ios::binary);
-  if (!file) {
+  const auto source = open_source(options.file, terminal, options.stop_asked);
+  if (!source) {
     terminal.err << fmt::format("carillon: cannot open {}: {}\n", options.file.string(),
-                                std::strerror(errno));
+                                source.error());
     return kExitFailure;
   }
-  std::error_code no_size;  // a pipe has none
-  const std::uintmax_t bytes = std::filesystem::file_size(options.file, no_size);
-  return Import(terminal, target, config, options)
-      .run(file, no_size ? std::nullopt : std::optional(bytes));
+  return Import(terminal, target, config, options).run(**source);
 }
 
 }  // namespace
 
-int run_import(Terminal& terminal, store::Store& store, const config::Config& config,
+int run_import(Terminal& terminal, store::Store* store, const config::Config& config,
                const ImportOptions& options) {
-  return import_into(store, terminal, config, options);
+  return import_into(terminal, {.store = store}, config, options);
 }
 
 int run_import(Terminal& terminal, store::BulkLoad& load, const config::Config& config,
                const ImportOptions& options) {
-  return import_into(load, terminal, config, options);
+  return import_into(terminal, {.load = &load}, config, options);
 }
 
 }  // namespace carillon::cli

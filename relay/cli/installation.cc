@@ -14,6 +14,7 @@ namespace {
 store::SqliteStoreOptions options_for(const config::Store& config, StoreUse use) {
   return {
       .path = config.path.string(),
+      .create = use != StoreUse::kRead,
       .exclusive = use == StoreUse::kServe,
       .group_requests_max = config.group_commit_max,
       .group_wait = std::chrono::milliseconds(config.group_commit_wait_ms),

@@ -22,8 +22,10 @@ std::optional<config::Config> load_config_or_explain(Terminal& terminal,
 enum class StoreUse {
   kServe,   // the one relay of this store: another one is refused
   kBeside,  // a short visit, beside a relay that may be running
+  kRead,    // as that, to a store that must be there already; nothing is written by the visit
 };
-// Creates the store if it is not there. Null: it could not be opened, and stderr says why.
+// Creates the store if it is not there, unless it is only to be read. Null: it could not be opened,
+// and stderr says why.
 std::unique_ptr<store::Store> open_store_or_explain(Terminal& terminal, const config::Store& config,
                                                     StoreUse use);
 // Null: not a store for a bulk load (it has devices, or somebody has it open), or one that cannot

@@ -20,7 +20,12 @@ void put_if_given(json& object, const char* name, const std::string& value) {
 
 tl::expected<std::string, std::string> event_body(const PublishOptions& options) {
   json event{{"app", options.app}};
-  put_if_given(event, "topic", options.topic);
+  if (options.topics.size() == 1) {
+    event["topic"] = options.topics.front();
+  } else if (!options.topics.empty()) {
+    event["topics"] = options.topics;
+  }
+  put_if_given(event, "condition", options.condition);
   if (!options.subscribers.empty()) event["subscribers"] = options.subscribers;
   if (!options.devices.empty()) event["devices"] = options.devices;
   json notification = json::object();

@@ -15,11 +15,13 @@ namespace carillon::cli {
 
 struct PublishOptions {
   std::string app;
-  std::string topic;                     // one of the three
-  std::vector<std::string> subscribers;  //
-  std::vector<std::string> devices;      //
-  std::string title, body, image;        // empty: not given
-  std::vector<std::string> data;         // "name=value"
+  // Who gets it: any of these, at least one.
+  std::vector<std::string> topics;
+  std::string condition;
+  std::vector<std::string> subscribers;
+  std::vector<std::string> devices;
+  std::string title, body, image;  // empty: not given
+  std::vector<std::string> data;   // "name=value"
   std::optional<std::chrono::seconds> ttl;
   std::string priority;  // "urgent", "normal", "bulk"; empty: the relay's default
   std::string collapse_key;

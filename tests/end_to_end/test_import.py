@@ -1,7 +1,13 @@
 """Bulk loads: the good lines are kept, the bad ones are told."""
 
+import csv
+import gzip
+import io
 import json
 import os
+import pathlib
+import signal
+import subprocess
 import unittest
 
 from conditions import eventually
@@ -70,6 +76,57 @@ class Import(HouseTest):
         self.assertEqual(report["bad"], 3, report)
         counters = self.wait_until_completed(self.publish())["counters"]
         self.assertEqual(counters["accepted"], count)
+
+    def test_a_table_is_imported_compressed_by_command_and_by_api(self):
+        count = 400
+        self.start_house(count, enrolled=10)
+        self.simulator.write_devices(self.directory / "all.ndjson", count)
+        devices = [json.loads(line) for line in (self.directory / "all.ndjson").read_text().splitlines()]
+        text = io.StringIO()
+        table = csv.writer(text)
+        table.writerow(["device", "platform", "token", "subscriber", "topics", "attributes.plan"])
+        for device in devices:
+            table.writerow([device["device"], device["platform"], device["token"], device["subscriber"],
+                            " ".join(device["topics"]), "pro"])
+        packed = gzip.compress(text.getvalue().encode())
+        path = self.directory / "all.csv.gz"
+        path.write_bytes(packed)
+
+        code, output = self.relay.command("import", "--app", "video", "--dry-run", path)
+        self.assertEqual(code, 0, output)
+        self.assertIn(f"{count} good, 0 bad; nothing was stored", output)
+        code, output = self.relay.command("import", "--app", "video", "--resume-from-line", 102, path)
+        self.assertEqual(code, 0, output)
+        self.assertIn(f"imported {count - 100} lines", output)
+        answer = self.relay.request("POST", "/v1/apps/video/import", packed,
+                                    headers={"Content-Type": "text/csv", "Content-Encoding": "gzip"})
+        self.assertEqual(answer.status, 200, answer)
+        report = answer.json
+        self.assertEqual((report["lines"], report["bad"]), (count, 0), report)
+        counters = self.wait_until_completed(self.publish())["counters"]
+        self.assertEqual(counters["accepted"], count)
+
+    def test_an_import_that_is_stopped_tells_the_line_to_go_on_from(self):
+        self.start_house(10)
+        self.simulator.write_devices(self.directory / "all.ndjson", 10)
+        lines = (self.directory / "all.ndjson").read_text().splitlines(keepends=True)
+        with subprocess.Popen([BINARIES / "carillon", "import", "--config", self.relay.config, "-"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as running:
+            running.stdin.write("".join(lines[:4]) + lines[4][:30])
+            running.stdin.flush()
+            eventually(lambda: self.blocked(running.pid), 10, "the import takes its signals")
+            running.send_signal(signal.SIGTERM)
+            output = running.stdout.read()
+            self.assertEqual(running.wait(10), 1, output)
+        self.assertRegex(output, r"stopped; go on with --resume-from-line [1-5]\n")
+
+    def blocked(self, pid):
+        """True once the program takes SIGTERM by itself."""
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("SigBlk:"):
+                return int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1
+        return False
 
     def test_a_second_import_of_the_same_lines_changes_nothing(self):
         lines = self.start_house(1_000)

@@ -242,7 +242,7 @@ TEST_F(HttpCommandsTest, PublishSendsTheEventAndPrintsItsId) {
   ApiClient api = client();
   PublishOptions options;
   options.app = "video";
-  options.topic = "channel-42";
+  options.topics = {"channel-42"};
   options.title = "New upload";
   options.body = "Bells";
   options.image = "https://example.com/a.png";

@@ -1,0 +1,27 @@
+// `carillon audience count`: how many devices a condition names.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "relay/cli/terminal.h"
+#include "relay/config/config.h"
+#include "storage/store.h"
+
+namespace carillon::cli {
+
+struct AudienceCountOptions {
+  std::string app;
+  std::string condition;
+};
+
+// Nothing: the condition can be counted. Otherwise an exit code, after stderr was told what is
+// wrong, with the place. Asks no store.
+std::optional<int> refuse_condition(Terminal& terminal, const config::Config& config,
+                                    const AudienceCountOptions& options);
+
+// The count on stdout. The condition was not refused.
+int run_audience_count(Terminal& terminal, store::Store& store,
+                       const AudienceCountOptions& options);
+
+}  // namespace carillon::cli

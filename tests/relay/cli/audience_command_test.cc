@@ -1,0 +1,64 @@
+#include "relay/cli/audience_command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "relay/audience/condition_parser.h"
+#include "relay/cli/exit_code.h"
+#include "tests/relay/cli/string_terminal.h"
+#include "tests/relay/import/memory_store.h"
+
+namespace carillon::cli::audience_command_test {
+namespace {
+
+using testing::HasSubstr;
+
+class AudienceCommandTest : public testing::Test {
+ protected:
+  AudienceCommandTest() { config_.apps["video"]; }
+
+  config::Config config_;
+  import::MemoryStore store_;
+  StringTerminal at_;
+};
+
+TEST_F(AudienceCommandTest, CountsWhatTheConditionNames) {
+  store_.count_audience = [](std::string_view app, const store::Audience& audience) {
+    EXPECT_EQ(app, "video");
+    EXPECT_EQ(audience.condition, audience::parse_condition("'a' in topics").value());
+    return store::AudienceCount{.subscribers = 1'234'567, .devices = {1'000'000, 300'000, 1}};
+  };
+  const AudienceCountOptions options{.app = "video", .condition = "'a' in topics"};
+  EXPECT_EQ(refuse_condition(at_.terminal, config_, options), std::nullopt);
+  EXPECT_EQ(run_audience_count(at_.terminal, store_, options), kExitOk);
+  EXPECT_THAT(at_.out.str(), HasSubstr("1,234,567 subscribers, 1,300,001 devices: 1,000,000 apns, "
+                                       "300,000 fcm, 1 webpush ("));
+}
+
+TEST_F(AudienceCommandTest, ShowsWhereAConditionIsWrong) {
+  EXPECT_EQ(refuse_condition(at_.terminal, config_,
+                             {.app = "video", .condition = "locale == 'de' && platform == 'ios'"}),
+            kExitUsage);
+  EXPECT_EQ(at_.err.str(),
+            "locale == 'de' && platform == 'ios'\n"
+            "                              ^\n"
+            "carillon: what begins at character 31 must be 'apns', 'fcm' or 'webpush'\n");
+}
+
+TEST_F(AudienceCommandTest, KnowsTheAppsOfTheConfig) {
+  EXPECT_EQ(refuse_condition(at_.terminal, config_, {.app = "vidoe", .condition = "'a' in topics"}),
+            kExitUsage);
+  EXPECT_THAT(at_.err.str(), HasSubstr("--app vidoe: there is no such app"));
+}
+
+TEST_F(AudienceCommandTest, TellsWhatTheStoreSays) {
+  store_.count_audience = [](std::string_view, const store::Audience&) {
+    return tl::unexpected(
+        store::Error{.kind = store::Error::Kind::kIo, .message = "the disk is gone"});
+  };
+  EXPECT_EQ(run_audience_count(at_.terminal, store_, {"video", "'a' in topics"}), kExitFailure);
+  EXPECT_EQ(at_.err.str(), "carillon: the disk is gone\n");
+}
+
+}  // namespace
+}  // namespace carillon::cli::audience_command_test
