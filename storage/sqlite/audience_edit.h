@@ -4,9 +4,9 @@
 // a batch of a hundred thousand lines touches each chunk once. Until then lookups see what was
 // gathered over what is stored. `forget` drops everything that is held in memory.
 //
-// Law: whatever is derived (memberships in `mem`, the counts of a topic, the counts of the store)
-// is the difference between a subscriber's row before the request and after it, taken in one place,
-// `flush`. Names, tokens and devices are edited where they change.
+// Law: whatever is derived (memberships in `mem` and `devmem`, the counts of a topic, of an app, of
+// the store) is the difference between a subscriber's row before the request and after it, taken in
+// one place, `flush`. Names, tokens, devices and traits are edited where they change.
 #pragma once
 
 #include <cstdint>
@@ -20,17 +20,15 @@
 #include <vector>
 
 #include "storage/sqlite/audience_tables.h"
+#include "storage/sqlite/device_member_chunk.h"
 #include "storage/sqlite/hash_multimap.h"
 #include "storage/sqlite/member_chunk.h"
+#include "storage/sqlite/trait_chunk.h"
 
 namespace carillon::store::sqlite {
 
-// Nothing, or what is wrong with a name: "the device's name is empty".
-std::optional<Error> check_name(std::string_view what, std::string_view name);
-// The same for a whole line, but for what only the store can say.
-std::optional<Error> check_registration(const DeviceRegistration& line);
-
 inline constexpr std::uint32_t kTopicIdMax = 0x7fff'ffff;
+inline constexpr std::uint32_t kAppIdMax = kTopicIdMax >> 2;  // with a platform beside it in a key
 
 class AudienceEdit {
  public:
@@ -53,6 +51,10 @@ class AudienceEdit {
   ErasedCounts erase_subscriber(std::string_view app, std::string_view subscriber);
   bool subscribe(std::string_view app, std::string_view topic, std::string_view subscriber);
   bool unsubscribe(std::string_view app, std::string_view topic, std::string_view subscriber);
+  bool subscribe_device(std::string_view app, std::string_view topic, std::string_view device);
+  bool unsubscribe_device(std::string_view app, std::string_view topic, std::string_view device);
+  StaleSweep sweep_stale(std::string_view app, StaleAction action, std::int64_t before_ms,
+                         DevicePosition after, std::size_t subscribers_max);
   // Whether the device went.
   bool remove_dead(DevicePosition position, Platform platform, std::string_view token,
                    std::int64_t dead_since_ms);
@@ -82,9 +84,7 @@ class AudienceEdit {
     bool gone = false;    // is to have none
     bool changed = false;
     Subscriber now;
-    // As it is stored; kept from the first change on.
-    PlatformCounts platforms_before{};
-    std::vector<std::uint32_t> topics_before;
+    Subscriber before;  // as it is stored; kept from the first change on
   };
   struct Place {
     Slot* slot = nullptr;
@@ -95,6 +95,19 @@ class AudienceEdit {
     std::uint64_t subscribers = 0;
     PlatformCounts devices{};
     bool changed = false;
+  };
+  struct AppRow {
+    std::uint8_t usual =
+        0;  // the platform whose subscribers `unusual` leaves out; 0: not known yet
+    std::uint64_t subscribers = 0;  // with a device that is not stale
+    PlatformCounts devices{};
+    bool changed = false;
+  };
+  // Who of a subscriber hears a topic.
+  struct Hearing {
+    std::uint32_t topic = 0;
+    bool whole = false;  // the subscriber does, with every device
+    PlatformCounts devices{};
   };
   struct DeviceEdit {
     std::optional<StoredDevice> device;  // none: erased
@@ -115,41 +128,68 @@ class AudienceEdit {
   std::optional<std::uint32_t> find_topic(std::uint32_t app, std::string_view name);
   std::uint32_t topic_id(std::uint32_t app, std::string_view name);
   std::optional<std::uint32_t> dict_id(std::string_view text);  // none: the dictionary is full
+  // none: the app has as many names of attributes as it may
+  std::optional<std::uint32_t> attribute_id(std::uint32_t app, std::string_view name);
+  AppRow& app_row(std::uint32_t id);
+  // As they are stored; empty: the device has none.
+  Result<std::string> traits_of(std::uint32_t app, const DeviceRegistration& line);
+  std::string traits_at(DevicePosition position);
 
   // Changes.
   Result<Registered> put_device(const DeviceRegistration& line, std::int64_t now_ms);
-  std::optional<Error> refuse(const Slot* target, const Slot* device_slot, const Slot* holder_slot,
-                              std::uint32_t app, const DeviceRegistration& line);
-  bool update_in_place(Place place, const DeviceRegistration& line, std::uint16_t locale,
-                       std::uint32_t timezone, std::int64_t now_ms);
+  std::optional<Error> refuse(const Slot* target, const std::optional<Place>& device,
+                              const Slot* holder_slot, std::uint32_t app,
+                              const DeviceRegistration& line);
+  // What a line says of a device, in the store's terms.
+  struct Facts {
+    std::uint16_t locale = 0;
+    std::uint32_t timezone = 0;
+    std::string traits;
+    std::int64_t seen_day = 0;
+    std::int64_t now_ms = 0;
+    std::vector<std::uint32_t> topics = {};  // that it heard at its former subscriber's
+  };
+  bool update_in_place(Place place, const DeviceRegistration& line, Facts facts);
+  bool add_device_topics(Slot& slot, std::string_view device, std::uint32_t app,
+                         std::span<const std::string_view> topics);
   bool add_topics(Slot& slot, std::uint32_t app, std::span<const std::string_view> topics);
   std::optional<std::uint8_t> free_ordinal(const Subscriber& subscriber) const;
   Slot& new_subscriber(std::uint32_t app, std::string_view name);
   Subscriber& change(Slot& slot);
-  void attach(Slot& slot, const DeviceRegistration& line, std::uint16_t locale,
-              std::uint32_t timezone, std::int64_t now_ms);
+  void attach(Slot& slot, const DeviceRegistration& line, Facts facts);
   void detach(Slot& slot, std::size_t index);
   void drop_if_empty(Slot& slot);
   void edit_device(DevicePosition position, std::optional<StoredDevice> device);
+  void set_stale(Slot& slot, std::size_t index);
   void edit_name(std::uint64_t key, std::uint32_t subscriber, bool erase);
   std::uint64_t since() const { return oldest_running_ == kNoneRunning ? 0 : meta_.clock; }
 
   ErasedCounts erase(Slot& slot);
   void flush_slots();
   void count_difference(const Slot& slot);
+  void count_app(const Slot& slot);
+  void count_topics(const Slot& slot);
+  static void gather_hearing(const Subscriber& subscriber, std::vector<Hearing>& out);
+  void edit_device_members(const Slot& slot);
   void flush_devices();
+  void flush_traits();
   void flush_names();
   void flush_members();
   void flush_topics();
+  void flush_apps();
   void load_meta();
 
   Database& database_;
   AudienceTables tables_;
   OrderedChunks<HotFormat> hot_;
-  OrderedChunks<MemberFormat> members_;
+  OrderedChunks<MemberFormat> members_, unusual_;
+  OrderedChunks<DeviceMemberFormat> device_members_;
+  OrderedChunks<TraitFormat> traits_;
   OrderedChunks<HashFormat> names_;
+  TraitCursor trait_at_;
   Statement data_version_, meta_row_, write_meta_, oldest_, insert_app_, insert_topic_,
-      topic_by_id_, update_topic_, find_text_, insert_text_, put_subscriber_, erase_subscriber_;
+      topic_by_id_, update_topic_, find_text_, insert_text_, put_subscriber_, erase_subscriber_,
+      app_by_id_, update_app_, find_attribute_, insert_attribute_, walk_;
 
   // The transaction's.
   std::int64_t seen_version_ = -1;
@@ -158,8 +198,9 @@ class AudienceEdit {
   bool erased_ = false;
 
   // Caches of rows, good while nobody else writes.
-  std::unordered_map<std::string, std::uint32_t> apps_, texts_, topics_;
+  std::unordered_map<std::string, std::uint32_t> apps_, texts_, topics_, attributes_;
   std::unordered_map<std::uint32_t, TopicRow> topic_rows_;
+  std::unordered_map<std::uint32_t, AppRow> app_rows_;
 
   // The request's.
   std::deque<Slot> slots_;
@@ -173,8 +214,11 @@ class AudienceEdit {
     std::int32_t change = 0;  // +1 or -1
   };
   std::vector<NameEdit> name_edits_;
-  std::vector<OrderedChunks<MemberFormat>::Edit> member_edits_;
-  std::vector<std::uint32_t> changed_topics_;
+  std::unordered_map<DevicePosition, std::string> trait_edits_;  // empty: none from now on
+  std::vector<OrderedChunks<MemberFormat>::Edit> member_edits_, unusual_edits_;
+  std::vector<OrderedChunks<DeviceMemberFormat>::Edit> device_member_edits_;
+  std::vector<std::uint32_t> changed_topics_, changed_apps_;
+  std::vector<Hearing> hearing_before_, hearing_after_;
   std::string topic_key_, encoded_;
 };
 

@@ -47,15 +47,20 @@ bool HotCursor::to(DevicePosition position, HotDevice& device) {
 AudienceTables::AudienceTables(Database& database)
     : app_(database, "SELECT id FROM app WHERE name = ?"),
       app_name_(database, "SELECT name FROM app WHERE id = ?"),
+      app_counts_(database, "SELECT usual, subscribers, apns, fcm, webpush FROM app WHERE id = ?"),
       topic_(database,
              "SELECT id, subscribers, apns, fcm, webpush FROM topic WHERE app = ? AND name = ?"),
       topic_name_(database, "SELECT name FROM topic WHERE id = ?"),
       text_(database, "SELECT text FROM dict WHERE id = ?"),
+      attribute_(database, "SELECT id FROM attribute WHERE app = ? AND name = ?"),
+      attribute_name_(database, "SELECT name FROM attribute WHERE id = ?"),
       subscriber_(database, "SELECT d FROM sub WHERE k = ?"),
       hash_key_row_(database, "SELECT hash_key FROM meta"),
       names_(database, "hx"),
       members_(database, "mem"),
-      hot_(database) {
+      device_members_(database, "devmem"),
+      hot_(database),
+      traits_(database) {
   load_hash_key();
 }
 
@@ -72,7 +77,9 @@ void AudienceTables::load_hash_key() {
 void AudienceTables::close_cursors() {
   names_.close();
   members_.close();
+  device_members_.close();
   hot_.restart();
+  traits_.restart();
 }
 
 std::optional<std::uint32_t> AudienceTables::app(std::string_view name) {
@@ -107,6 +114,44 @@ std::string AudienceTables::text(std::uint32_t id) {
   Cursor row = text_.rows(id);
   if (!row.next()) fail_corrupt("the dictionary");
   return row.text(0);
+}
+
+std::optional<std::uint32_t> AudienceTables::attribute(std::uint32_t app, std::string_view name) {
+  Cursor row = attribute_.rows(app, name);
+  if (!row.next()) return std::nullopt;
+  return static_cast<std::uint32_t>(row.integer(0));
+}
+
+std::string AudienceTables::attribute_name(std::uint32_t id) {
+  Cursor row = attribute_name_.rows(id);
+  if (!row.next()) fail_corrupt("the names of attributes");
+  return row.text(0);
+}
+
+AudienceTables::App AudienceTables::app_counts(std::uint32_t app) {
+  Cursor row = app_counts_.rows(app);
+  if (!row.next() || row.natural(0) > kPlatforms) fail_corrupt("the list of apps");
+  return {.usual = static_cast<std::uint8_t>(row.integer(0)),
+          .subscribers = row.natural(1),
+          .devices = counts_from(row, 2)};
+}
+
+void AudienceTables::resolve(std::uint32_t app, const Audience& audience,
+                             std::vector<DevicePosition>& out) {
+  const auto add = [&](std::uint32_t subscriber, const Subscriber::Device& device) {
+    if (!device.stale) out.push_back(position_of(subscriber, device.ordinal));
+  };
+  for (const std::string& name : audience.subscribers) {
+    const auto found = find_subscriber(app, name);
+    if (!found) continue;
+    for (const auto& device : found->subscriber.devices) add(found->id, device);
+  }
+  for (const std::string& name : audience.devices) {
+    const auto found = find_device(app, name);
+    if (found) add(found->id, found->subscriber.devices[found->index]);
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
 }
 
 std::uint64_t AudienceTables::full_hash(NameKind kind, std::uint32_t app, std::uint8_t platform,
@@ -181,10 +226,20 @@ std::optional<StoredDevice> AudienceTables::device_at(DevicePosition position) {
     found->platform = device.platform;
     found->locale = device.locale;
     found->since = device.since;
+    found->stale = device.stale;
     hot_.take_token(found->token);
   }
   hot_.restart();
   return found;
+}
+
+Traits AudienceTables::traits_at(DevicePosition position) {
+  traits_.restart();
+  const TraitsAt* found = traits_.to(position);
+  if (!found || found->key != position) fail_corrupt("the traits that a device still has");
+  Traits traits = decode_traits(found->traits);
+  traits_.restart();
+  return traits;
 }
 
 std::optional<std::uint64_t> AudienceTables::member(std::uint32_t topic, std::uint32_t subscriber) {
@@ -200,6 +255,21 @@ std::optional<std::uint64_t> AudienceTables::member(std::uint32_t topic, std::ui
     }
   }
   members_.close();
+  return found;
+}
+
+std::optional<std::uint64_t> AudienceTables::device_member(std::uint32_t topic,
+                                                           DevicePosition position) {
+  std::optional<std::uint64_t> found;
+  const std::uint64_t key = member_key(topic, subscriber_of(position));
+  if (device_members_.seek(key) && device_members_.fence() <= key &&
+      MemberFormat::group(device_members_.fence()) == MemberFormat::group(key)) {
+    DeviceMemberReader reader(device_members_.fence(), device_members_.bytes());
+    for (Member member; reader.read(member) && member.subscriber <= subscriber_of(position);) {
+      if (position_of(member.subscriber, member.ordinal) == position) found = member.since;
+    }
+  }
+  device_members_.close();
   return found;
 }
 

@@ -9,12 +9,15 @@
 #include <utility>
 #include <vector>
 
+#include "storage/sqlite/device_member_chunk.h"
 #include "storage/sqlite/hash_chunk.h"
 #include "storage/sqlite/hot_chunk.h"
 #include "storage/sqlite/member_chunk.h"
 #include "storage/sqlite/ordered_chunks.h"
 #include "storage/sqlite/siphash.h"
 #include "storage/sqlite/subscriber.h"
+#include "storage/sqlite/trait_chunk.h"
+#include "storage/sqlite/traits.h"
 
 namespace carillon::store::sqlite {
 
@@ -24,6 +27,7 @@ struct StoredDevice {
   std::string token;
   std::uint16_t locale = 0;
   std::uint64_t since = 0;
+  bool stale = false;
 };
 
 // Goes forward through `hot` from subscriber to subscriber, by steps where they stand close and by
@@ -70,6 +74,15 @@ class AudienceTables {
   std::optional<Topic> topic(std::uint32_t app, std::string_view name);
   std::string topic_name(std::uint32_t topic);
   std::string text(std::uint32_t id);  // of dict; 0 is the empty text
+  std::optional<std::uint32_t> attribute(std::uint32_t app, std::string_view name);
+  std::string attribute_name(std::uint32_t id);
+  // What `unusual` leaves out, and what the app has in all.
+  struct App {
+    std::uint8_t usual = 0;         // the platform; 0: the app has no devices
+    std::uint64_t subscribers = 0;  // with a device that is not stale
+    PlatformCounts devices{};
+  };
+  App app_counts(std::uint32_t app);
 
   std::uint64_t subscriber_key(std::uint32_t app, std::string_view name) const;
   std::uint64_t device_key(std::uint32_t app, std::string_view name) const;
@@ -83,8 +96,12 @@ class AudienceTables {
                   std::vector<std::pair<std::uint64_t, std::uint32_t>>& out);
   bool subscriber(std::uint32_t id, Subscriber& out);
   std::optional<StoredDevice> device_at(DevicePosition position);
+  Traits traits_at(DevicePosition position);  // of a device that has some
   // The member's `since` (0: not young), or nothing if not subscribed.
   std::optional<std::uint64_t> member(std::uint32_t topic, std::uint32_t subscriber);
+
+  // The same of a device that hears the topic itself.
+  std::optional<std::uint64_t> device_member(std::uint32_t topic, DevicePosition position);
 
   struct Found {
     std::uint32_t id = 0;
@@ -93,6 +110,9 @@ class AudienceTables {
   };
   std::optional<Found> find_subscriber(std::uint32_t app, std::string_view name);
   std::optional<Found> find_device(std::uint32_t app, std::string_view name);
+
+  // The positions of all devices that the audience names, ascending, each once. Appended.
+  void resolve(std::uint32_t app, const Audience& audience, std::vector<DevicePosition>& out);
 
   // After a failure on the way: no statement of this keeps a snapshot alive.
   void close_cursors();
@@ -103,9 +123,11 @@ class AudienceTables {
                      std::string_view text) const;
 
   SipKey hash_key_{};
-  Statement app_, app_name_, topic_, topic_name_, text_, subscriber_, hash_key_row_;
-  ChunkCursor names_, members_;
+  Statement app_, app_name_, app_counts_, topic_, topic_name_, text_, attribute_, attribute_name_,
+      subscriber_, hash_key_row_;
+  ChunkCursor names_, members_, device_members_;
   HotCursor hot_;
+  TraitCursor traits_;
   mutable std::string hashed_;
   std::vector<std::uint64_t> one_key_;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> hints_;

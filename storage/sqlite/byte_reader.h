@@ -28,6 +28,14 @@ inline std::size_t varint_bytes(std::uint64_t value) {
   return bytes;
 }
 
+// Signed numbers, small ones of either sign in few bytes.
+constexpr std::uint64_t zigzag(std::int64_t value) {
+  return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
+}
+constexpr std::int64_t unzigzag(std::uint64_t value) {
+  return static_cast<std::int64_t>(value >> 1 ^ (~(value & 1) + 1));
+}
+
 // Reads forward; what does not fit is corruption of `where`, never a read past the end.
 class ByteReader {
  public:

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "storage/sqlite/audience_code.h"
+#include "storage/sqlite/name_check.h"
 #include "storage/sqlite/position_list.h"
 
 namespace carillon::store::sqlite {
@@ -30,18 +32,7 @@ void check_event(const NewEvent& event) {
     if (error) throw StoreFailure{*std::move(error)};
   };
   require(check_name("the app's name", event.app));
-  const Audience& audience = event.audience;
-  const bool named = !audience.subscribers.empty() || !audience.devices.empty();
-  if (audience.condition || audience.topics.size() > 1 || (named && !audience.topics.empty())) {
-    refuse("the store resolves one topic, or names, for an event");
-  }
-  for (const std::string& name : audience.topics) require(check_name("the topic's name", name));
-  if (audience.subscribers.size() + audience.devices.size() > kNamedAudienceMax) {
-    refuse(fmt::format("the event names more than {} receivers", kNamedAudienceMax));
-  }
-  for (const auto* names : {&audience.subscribers, &audience.devices}) {
-    for (const std::string& name : *names) require(check_name("a receiver's name", name));
-  }
+  require(check_audience(event.audience));
   if (event.content.size() > kContentBytesMax) {
     refuse(fmt::format("the event's content is longer than {} bytes", kContentBytesMax));
   }
@@ -72,6 +63,13 @@ void check_checkpoint(const Checkpoint& checkpoint, const Counters& counters,
   }
 }
 
+EventKind kind_of(const Audience& audience) {
+  const bool subscribers = !audience.subscribers.empty(), devices = !audience.devices.empty();
+  if (audience.condition || audience.topics.size() > 1) return kSeveral;
+  if (!audience.topics.empty()) return subscribers || devices ? kSeveral : kOneTopic;
+  return subscribers && devices ? kNames : subscribers ? kSubscribers : kDevices;
+}
+
 EventState combined(std::span<const EventState> states) {
   const auto any = [&](EventState state) {
     return std::find(states.begin(), states.end(), state) != states.end();
@@ -91,11 +89,19 @@ EventEdit::EventEdit(Database& database, AudienceEdit& audience)
     : database_(database),
       audience_(audience),
       tables_(database),
+      census_(database, audience.tables()),
       insert_event_(database,
                     "INSERT INTO event (id, app, kind, topic, names, priority, state, accepted_ms, "
                     "expires_ms, first_ms, last_ms, settled_50_ms, settled_95_ms, settled_99_ms, "
                     "settled_100_ms, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, "
-                    "?10, ?10, ?10, ?10, ?11)"),
+                    "0, 0, 0, 0, ?10)"),
+      complete_event_(database,
+                      "UPDATE event SET state = ?2, settled_50_ms = ?3, settled_95_ms = ?3, "
+                      "settled_99_ms = ?3, settled_100_ms = ?3 WHERE n = ?1"),
+      define_event_(database, "UPDATE event SET definition = ?2 WHERE n = ?1"),
+      insert_frozen_(database, "INSERT INTO frozen VALUES (?, ?, ?)"),
+      erase_frozen_(database, "DELETE FROM frozen WHERE event = ?"),
+      erase_named_(database, "DELETE FROM audience WHERE event = ? AND platform = 0"),
       insert_job_(database,
                   "INSERT INTO job VALUES (?1, ?2, ?3, ?4, 1, ?5, 0, 0, 0, 0, 0, 0, 0, 0, 0, x'')"),
       insert_audience_(database, "INSERT INTO audience VALUES (?, ?, ?, ?)"),
@@ -151,29 +157,55 @@ AcceptedEvent EventEdit::accept(const NewEvent& event) {
   }
   if (tables_.row_of(event.id)) refuse("an event with this id is there already");
 
-  const Resolved audience = resolve(app, event.audience);
-  std::uint64_t targeted = 0;
-  for (const std::uint64_t count : audience.targeted) targeted += count;
-  const bool empty = targeted == 0;
-  const Audience& named = event.audience;
-  const bool is_topic = !named.topics.empty();
-  const int kind = is_topic ? 1 : named.devices.empty() ? 2 : 3;
-  insert_event_.run(Blob{bytes_of(event.id)}, app, kind,
-                    std::string_view(is_topic ? std::string_view(named.topics.front()) : ""),
-                    named.subscribers.size() + named.devices.size(), event.priority,
-                    static_cast<int>(empty ? EventState::kCompleted : EventState::kQueued),
-                    event.accepted_ms, event.expires_ms, empty ? event.accepted_ms : 0,
-                    Blob{event.content});
+  const EventKind kind = kind_of(event.audience);
+  const std::int64_t row = insert_event(event, app, kind);
   if (!event.idempotency_key.empty()) {
     insert_idempotency_.run(app, std::string_view(event.idempotency_key), Blob{bytes_of(event.id)},
                             Blob{bytes_of(event.body_digest)}, event.accepted_ms);
   }
-  if (!empty) {
+  const Resolved audience =
+      kind == kSeveral ? resolve_several(row, event) : resolve(app, event.audience);
+  std::uint64_t targeted = 0;
+  for (const std::uint64_t count : audience.targeted) targeted += count;
+  if (targeted == 0) {
+    complete_event_.run(row, static_cast<int>(EventState::kCompleted), event.accepted_ms);
+    erase_frozen_.run(row);
+    erase_named_.run(row);
+  } else {
     const std::uint64_t frozen = audience_.freeze();
     audience_.runs(frozen);
-    insert_jobs(*tables_.row_of(event.id), audience, frozen);
+    insert_jobs(row, audience, frozen);
   }
   return {.id = event.id, .repeated = false, .targeted = audience.targeted};
+}
+
+std::int64_t EventEdit::insert_event(const NewEvent& event, std::uint32_t app, EventKind kind) {
+  const Audience& audience = event.audience;
+  const std::string_view topic = kind == kOneTopic ? std::string_view(audience.topics.front()) : "";
+  const std::string definition = kind >= kNames ? encode_audience(audience) : std::string();
+  insert_event_.run(Blob{bytes_of(event.id)}, app, static_cast<std::int64_t>(kind), topic,
+                    audience.subscribers.size() + audience.devices.size(), event.priority,
+                    static_cast<int>(EventState::kQueued), event.accepted_ms, event.expires_ms,
+                    Blob{event.content});
+  const std::int64_t row = *tables_.row_of(event.id);
+  if (kind >= kNames) define_event_.run(row, Blob{definition});
+  return row;
+}
+
+// Everybody in the audience is written down: a subscriber of a dense one in a bit. What is written
+// is read back through what they hear and are then, so that who left is not sent to.
+EventEdit::Resolved EventEdit::resolve_several(std::int64_t row, const NewEvent& event) {
+  Resolved resolved;
+  const AudienceExpression expression =
+      compile_audience(audience_.tables(), event.app, event.audience);
+  insert_positions(row, 0, expression.positions);
+  const AudienceCount count = census_.take(expression, [&](const FrozenWindow& window) {
+    encoded_.clear();
+    encode_frozen(window, encoded_);
+    insert_frozen_.run(row, window.base, Blob{encoded_});
+  });
+  resolved.targeted = count.devices;
+  return resolved;
 }
 
 std::optional<AcceptedEvent> EventEdit::repeated(std::uint32_t app, const NewEvent& event) {
@@ -203,24 +235,15 @@ EventEdit::Resolved EventEdit::resolve(std::uint32_t app, const Audience& audien
     }
     return resolved;
   }
-  const auto add = [&](std::uint32_t subscriber, const Subscriber::Device& device) {
-    resolved.positions[static_cast<std::size_t>(device.platform) - 1].push_back(
-        position_of(subscriber, device.ordinal));
-  };
-  for (const std::string& name : audience.subscribers) {
-    const auto found = tables.find_subscriber(app, name);
-    if (!found) continue;
-    for (const auto& device : found->subscriber.devices) add(found->id, device);
-  }
-  for (const std::string& name : audience.devices) {
-    const auto found = tables.find_device(app, name);
-    if (found) add(found->id, found->subscriber.devices[found->index]);
+  std::vector<DevicePosition> positions;
+  tables.resolve(app, audience, positions);
+  for (const DevicePosition position : positions) {
+    const auto device = tables.device_at(position);
+    if (!device) fail_corrupt("a device that its subscriber still has");
+    resolved.positions[static_cast<std::size_t>(device->platform) - 1].push_back(position);
   }
   for (std::size_t i = 0; i < kPlatforms; ++i) {
-    auto& positions = resolved.positions[i];
-    std::sort(positions.begin(), positions.end());
-    positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
-    resolved.targeted[i] = positions.size();
+    resolved.targeted[i] = resolved.positions[i].size();
   }
   return resolved;
 }
@@ -229,13 +252,18 @@ void EventEdit::insert_jobs(std::int64_t event, const Resolved& audience, std::u
   for (std::size_t i = 0; i < kPlatforms; ++i) {
     if (audience.targeted[i] == 0) continue;
     insert_job_.run(event, i + 1, audience.topic, frozen, audience.targeted[i]);
-    for (std::span<const DevicePosition> rest = audience.positions[i]; !rest.empty();) {
-      const auto part = rest.first(std::min(rest.size(), kPositionsPerRow));
-      encoded_.clear();
-      encode_positions(part, encoded_);
-      insert_audience_.run(event, i + 1, part.front(), Blob{encoded_});
-      rest = rest.subspan(part.size());
-    }
+    insert_positions(event, i + 1, audience.positions[i]);
+  }
+}
+
+void EventEdit::insert_positions(std::int64_t event, std::size_t platform,
+                                 std::span<const DevicePosition> positions) {
+  for (auto rest = positions; !rest.empty();) {
+    const auto part = rest.first(std::min(rest.size(), kPositionsPerRow));
+    encoded_.clear();
+    encode_positions(part, encoded_);
+    insert_audience_.run(event, platform, part.front(), Blob{encoded_});
+    rest = rest.subspan(part.size());
   }
 }
 
@@ -360,6 +388,10 @@ void EventEdit::update_event(std::int64_t event, std::uint64_t settled_before,
   }
   for (std::size_t i = 0; i < marks.size(); ++i) {
     if (marks[i] == 0 && settled * 100 >= targeted * kMarksPercent[i]) marks[i] = now_ms;
+  }
+  if (is_finished(combined(states))) {  // nobody reads it again
+    erase_frozen_.run(event);
+    erase_named_.run(event);
   }
   update_event_.run(event, static_cast<int>(combined(states)), first, last, marks[0], marks[1],
                     marks[2], marks[3]);

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "storage/sqlite/audience_census.h"
 #include "storage/sqlite/audience_edit.h"
 #include "storage/sqlite/event_tables.h"
 
@@ -35,6 +36,10 @@ class EventEdit {
   };
 
   std::optional<AcceptedEvent> repeated(std::uint32_t app, const NewEvent& event);
+  std::int64_t insert_event(const NewEvent& event, std::uint32_t app, EventKind kind);
+  Resolved resolve_several(std::int64_t row, const NewEvent& event);
+  void insert_positions(std::int64_t event, std::size_t platform,
+                        std::span<const DevicePosition> positions);
   Resolved resolve(std::uint32_t app, const Audience& audience);
   void insert_jobs(std::int64_t event, const Resolved& audience, std::uint64_t frozen);
   JobRow job_row(const JobKey& key);
@@ -49,7 +54,9 @@ class EventEdit {
   Database& database_;
   AudienceEdit& audience_;
   EventTables tables_;
-  Statement insert_event_, insert_job_, insert_audience_, find_idempotency_, insert_idempotency_,
+  AudienceCensus census_;
+  Statement insert_event_, complete_event_, define_event_, insert_frozen_, erase_frozen_,
+      erase_named_, insert_job_, insert_audience_, find_idempotency_, insert_idempotency_,
       targeted_, job_, update_job_, update_retry_, insert_retry_, erase_retry_, erase_retries_,
       put_failure_, add_reason_, event_sums_, event_times_, update_event_, settled_, insert_key_,
       revoke_key_, forget_idempotency_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/sqlite/audience_code.h"
 #include "storage/sqlite/position_list.h"
 
 namespace carillon::store::sqlite {
@@ -9,7 +10,7 @@ namespace {
 
 constexpr const char* kEventColumns =
     "SELECT n, id, app, kind, topic, names, priority, state, accepted_ms, expires_ms, first_ms, "
-    "last_ms, settled_50_ms, settled_95_ms, settled_99_ms, settled_100_ms FROM event ";
+    "last_ms, settled_50_ms, settled_95_ms, settled_99_ms, settled_100_ms, definition FROM event ";
 constexpr const char* kJobColumns =
     "SELECT event.id, job.platform, app.name, event.priority, event.accepted_ms, event.expires_ms, "
     "job.state, job.targeted, job.accepted, job.rejected, job.expired, job.suppressed, "
@@ -54,8 +55,10 @@ EventTables::EventTables(Database& database)
                   sql(kJobColumns, "WHERE job.state <= 3 ORDER BY job.event, job.platform")),
       jobs_(database, sql(kJobColumns, "WHERE event.id = ? ORDER BY job.platform")),
       frozen_(database,
-              "SELECT job.event, job.topic, job.frozen FROM job JOIN event ON event.n = job.event "
-              "WHERE event.id = ? AND job.platform = ?"),
+              "SELECT job.event, job.topic, job.frozen, event.kind, event.app, event.definition "
+              "FROM job JOIN event ON event.n = job.event WHERE event.id = ? AND job.platform = ?"),
+      named_(database,
+             "SELECT positions FROM audience WHERE event = ? AND platform = 0 ORDER BY first"),
       retries_(database,
                "SELECT position, due_ms, attempts, reason FROM retry WHERE event = ? AND platform "
                "= ? ORDER BY due_ms, position"),
@@ -86,9 +89,15 @@ void EventTables::read_event(AudienceTables& audience, const Cursor& row, EventR
   event.id = id_from(row.bytes(1));
   event.app = audience.app_name(static_cast<std::uint32_t>(row.integer(2)));
   const std::int64_t kind = row.integer(3);
-  if (kind == 1) event.audience.topics.push_back(row.text(4));
-  if (kind == 2) event.audience_subscribers = row.natural(5);
-  if (kind == 3) event.audience_devices = row.natural(5);
+  if (!row.null(16)) {
+    DecodedAudience decoded = decode_audience(row.bytes(16));
+    event.audience = std::move(decoded.audience);
+    event.audience_subscribers = decoded.subscribers;
+    event.audience_devices = decoded.devices;
+  }
+  if (kind == kOneTopic) event.audience.topics.push_back(row.text(4));
+  if (kind == kSubscribers) event.audience_subscribers = row.natural(5);
+  if (kind == kDevices) event.audience_devices = row.natural(5);
   event.priority = static_cast<std::uint8_t>(row.integer(6));
   event.state = state_from(row.integer(7));
   event.accepted_ms = row.integer(8);
@@ -156,13 +165,23 @@ std::vector<Job> EventTables::jobs(const EventId& event) {
   return read_jobs(jobs_.rows(Blob{bytes_of(event)}));
 }
 
-std::optional<FrozenAudience> EventTables::frozen_audience(const JobKey& job) {
+std::optional<FrozenAudience> EventTables::frozen_audience(AudienceTables& tables,
+                                                           const JobKey& job) {
   Cursor row = frozen_.rows(Blob{bytes_of(job.event)}, static_cast<int>(job.platform));
   if (!row.next()) return std::nullopt;
-  return FrozenAudience{.event = row.integer(0),
-                        .platform = job.platform,
-                        .topic = static_cast<std::uint32_t>(row.integer(1)),
-                        .frozen = row.natural(2)};
+  FrozenAudience audience{.event = row.integer(0),
+                          .platform = job.platform,
+                          .topic = static_cast<std::uint32_t>(row.integer(1)),
+                          .frozen = row.natural(2)};
+  if (row.integer(3) != kSeveral) return audience;
+  std::vector<DevicePosition> positions;
+  for (Cursor part = named_.rows(audience.event); part.next();) {
+    decode_positions(part.bytes(0), positions);
+  }
+  audience.expression = std::make_shared<const AudienceExpression>(
+      compile_audience(tables, tables.app_name(static_cast<std::uint32_t>(row.integer(4))),
+                       decode_audience(row.bytes(5)).audience, std::move(positions)));
+  return audience;
 }
 
 std::vector<ApiKey> EventTables::keys() {

@@ -16,6 +16,16 @@ inline bool is_finished(EventState state) {
   return state == EventState::kCompleted || state == EventState::kCancelled;
 }
 
+// What event.kind says of the audience. Positions of names stand in `audience`: of each platform
+// where there are names alone, all of them under platform 0 where there is more.
+enum EventKind : std::int64_t {
+  kOneTopic = 1,
+  kSubscribers,  // by name
+  kDevices,      // by name
+  kNames,        // of both; from here on event.definition says what was named
+  kSeveral       // a condition, several topics, a topic and names: see table `frozen`
+};
+
 class EventTables {
  public:
   explicit EventTables(Database& database);
@@ -26,7 +36,7 @@ class EventTables {
                                   std::size_t limit);
   std::vector<Job> unfinished_jobs();
   std::vector<Job> jobs(const EventId& event);
-  std::optional<FrozenAudience> frozen_audience(const JobKey& job);
+  std::optional<FrozenAudience> frozen_audience(AudienceTables& tables, const JobKey& job);
   // Those of a job, soonest first: visit(retry) until it answers false.
   template <class Visit>
   void each_retry(std::int64_t event, Platform platform, Visit visit) {
@@ -54,7 +64,7 @@ class EventTables {
   std::vector<Job> read_jobs(Cursor rows);
 
   Statement row_of_, event_, content_, events_, event_jobs_, event_reasons_, unfinished_, jobs_,
-      frozen_, retries_, keys_, counts_;
+      frozen_, named_, retries_, keys_, counts_;
 };
 
 }  // namespace carillon::store::sqlite

@@ -4,6 +4,7 @@
 //   chunk  := device*
 //   device := subscriber delta (varint, from the entry before, or from the fence's subscriber)
 //             head byte: platform (2 bits) | token code (2) | has ordinal | has locale | is young
+//                        | is stale
 //             [ordinal byte] [since varint] [locale varint] token as token_code.h has it
 //
 // A young device joined the platform after an audience that is still running was frozen; `since`
@@ -45,6 +46,7 @@ struct HotDevice {
   std::uint16_t locale = 0;
   Platform platform = Platform::kApns;
   TokenCode code = TokenCode::kRaw;
+  bool stale = false;  // in no audience
 };
 
 // Reads the devices of one chunk in order.
@@ -61,9 +63,10 @@ class HotReader {
     if (subscriber_ > kSubscriberIdMax) in_.corrupt();
     const std::uint8_t head = in_.byte();
     const auto platform = head & 3;
-    if (platform == 0 || head & 0x80) in_.corrupt();
+    if (platform == 0) in_.corrupt();
     device.platform = static_cast<Platform>(platform);
     device.code = static_cast<TokenCode>(head >> 2 & 3);
+    device.stale = head & kIsStale;
     const std::uint8_t ordinal = head & kHasOrdinal ? in_.byte() : 0;
     device.key = subscriber_ << kOrdinalBits | ordinal;
     device.since = head & kIsYoung ? in_.varint() : 0;
@@ -75,7 +78,8 @@ class HotReader {
     unpack_token(device.code, in_, out);
   }
 
-  static constexpr std::uint8_t kHasOrdinal = 0x10, kHasLocale = 0x20, kIsYoung = 0x40;
+  static constexpr std::uint8_t kHasOrdinal = 0x10, kHasLocale = 0x20, kIsYoung = 0x40,
+                                kIsStale = 0x80;
 
  private:
   static constexpr const char* kWhere = "a chunk of devices";
@@ -122,6 +126,7 @@ struct HotFormat {
       if (ordinal != 0) head |= HotReader::kHasOrdinal;
       if (entry.locale != 0) head |= HotReader::kHasLocale;
       if (entry.since != 0) head |= HotReader::kIsYoung;
+      if (entry.stale) head |= HotReader::kIsStale;
       out.push_back(static_cast<char>(head));
       if (ordinal != 0) out.push_back(static_cast<char>(ordinal));
       if (entry.since != 0) append_varint(out, entry.since);

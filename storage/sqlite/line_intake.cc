@@ -4,6 +4,7 @@
 
 #include "storage/sqlite/audience_edit.h"
 #include "storage/sqlite/line_extras.h"
+#include "storage/sqlite/name_check.h"
 
 namespace carillon::store::sqlite {
 namespace {
@@ -131,6 +132,7 @@ std::uint32_t LineIntake::app_id(std::string_view name) {
   if (!id) {
     Cursor row = insert_app_.rows(name);
     row.next();
+    if (row.integer(0) > kAppIdMax) fail(Error::Kind::kFull, "the store can hold no more apps");
     id = static_cast<std::uint32_t>(row.integer(0));
     row.next();
   }

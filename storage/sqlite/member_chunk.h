@@ -24,6 +24,19 @@ constexpr std::uint64_t member_key(std::uint32_t topic, std::uint32_t subscriber
   return static_cast<std::uint64_t>(topic) << 32 | subscriber;
 }
 
+// `unusual` has the same chunks. Its groups say of an app which subscribers have their only device
+// on a platform that is not the app's usual one (1 to 3), and which have none or several (0).
+constexpr std::uint32_t unusual_group(std::uint32_t app, std::uint32_t platform) {
+  return app << 2 | platform;
+}
+
+// A member of a topic: a subscriber, or one device of theirs.
+struct Member {
+  std::uint32_t subscriber = 0;
+  std::uint8_t ordinal = 0;
+  std::uint64_t since = 0;
+};
+
 // Reads the members of one chunk in order.
 class MemberReader {
  public:
@@ -57,6 +70,7 @@ class MemberReader {
     }
     return true;
   }
+  bool read(Member& member) { return next(member.subscriber, member.since); }
   // Once all members are read: whether every young one was among them.
   bool complete() const { return !has_young_; }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/sqlite/audience_census.h"
 #include "storage/sqlite/audience_scan.h"
 #include "storage/sqlite/event_tables.h"
 #include "storage/sqlite/sqlite_store.h"
@@ -22,7 +23,8 @@ struct ReadSession {
         end(database, "ROLLBACK"),
         audience(database),
         events(database),
-        pages(database) {}
+        pages(database, audience),
+        census(database, audience) {}
 
   struct Connection : Database {
     Connection(const std::string& path, const SqliteStoreOptions& options)
@@ -38,6 +40,7 @@ struct ReadSession {
   AudienceTables audience;
   EventTables events;
   AudiencePages pages;
+  AudienceCensus census;
 };
 
 class ReaderPool {

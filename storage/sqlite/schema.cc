@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "storage/sqlite/app_upgrade.h"
+
 namespace carillon::store::sqlite {
 namespace {
 
@@ -130,8 +132,40 @@ CREATE TABLE api_key (
 ) WITHOUT ROWID;
 )sql";
 
-// Step i takes a store of version i to version i + 1.
-constexpr std::array<const char*, kFormatVersion> kSteps = {kFirstFormat};
+// Audiences of several topics, names and a condition; what conditions ask of a device. `app` gets
+// the platform that most of its subscribers have their only device on, and how many there are.
+constexpr const char* kSecondFormat = R"sql(
+ALTER TABLE app ADD COLUMN usual INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE app ADD COLUMN subscribers INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE app ADD COLUMN apns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE app ADD COLUMN fcm INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE app ADD COLUMN webpush INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE event ADD COLUMN definition BLOB;
+
+CREATE TABLE attribute (
+  id INTEGER PRIMARY KEY,
+  app INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  UNIQUE (app, name)
+);
+CREATE TABLE devmem (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
+CREATE TABLE trait (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
+CREATE TABLE unusual (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
+CREATE TABLE frozen (
+  event INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  d BLOB NOT NULL,
+  PRIMARY KEY (event, first)
+) WITHOUT ROWID;
+)sql";
+
+// Step i takes a store of version i to version i + 1: statements, then what they cannot say.
+struct Step {
+  const char* statements;
+  void (*then)(Database&);
+};
+constexpr std::array<Step, kFormatVersion> kSteps = {
+    {{kFirstFormat, nullptr}, {kSecondFormat, &count_apps}}};
 
 }  // namespace
 
@@ -169,7 +203,9 @@ void migrate(Database& database) {
       identify(database);  // another process may have been here since
       const std::int64_t version = database.pragma("user_version");
       if (version == kFormatVersion) return database.rollback();
-      database.execute(kSteps[static_cast<std::size_t>(version)]);
+      const Step& step = kSteps[static_cast<std::size_t>(version)];
+      database.execute(step.statements);
+      if (step.then) step.then(database);
       database.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
       database.execute(fmt::format("PRAGMA user_version = {}", version + 1));
       database.execute("COMMIT");

@@ -112,6 +112,12 @@ class SqliteBulkLoad final : public BulkLoad {
       first = row.natural(0);
     }
     packer_.emplace(folder_, first, lines, intake_->duplicates());
+    Statement apps(fresh(), "SELECT id, usual FROM app WHERE usual != 0");
+    for (Cursor row = apps.rows(); row.next();) {
+      const auto id = static_cast<std::size_t>(row.integer(0));
+      packer_->apps().resize(std::max(packer_->apps().size(), id + 1));
+      packer_->apps()[id].usual = static_cast<std::uint8_t>(row.integer(1));
+    }
     Appender table(fresh(), "sub");
     std::string records;
     prepare_and_append(table, LineIntake::kPartitions, [&](std::size_t partition, ChunkRows& rows) {
@@ -130,10 +136,15 @@ class SqliteBulkLoad final : public BulkLoad {
   }
 
   void write_members() {
-    Appender table(fresh(), "mem");
+    write_runs("mem", packer_->members());
+    write_runs("unusual", packer_->unusual());
+  }
+
+  void write_runs(const char* name, MemberRuns& members) {
+    Appender table(fresh(), name);
     ChunkPacker<MemberFormat> chunks;
     ChunkRows rows;
-    packer_->members().each([&](std::uint32_t topic, std::span<const std::uint32_t> subscribers) {
+    members.each([&](std::uint32_t topic, std::span<const std::uint32_t> subscribers) {
       for (const std::uint32_t subscriber : subscribers) {
         chunks.add({.key = member_key(topic, subscriber), .since = 0}, rows);
       }
@@ -163,6 +174,14 @@ class SqliteBulkLoad final : public BulkLoad {
                    "subscribers + ?, topics = topics + ?");
     meta.run(packer_->next_subscriber(), packer_->devices(), packer_->subscribers(),
              topics_created_);
+    Statement app(fresh(),
+                  "UPDATE app SET usual = ?2, subscribers = subscribers + ?3, apns = apns + ?4, "
+                  "fcm = fcm + ?5, webpush = webpush + ?6 WHERE id = ?1");
+    for (std::size_t id = 0; id < packer_->apps().size(); ++id) {
+      const auto& counts = packer_->apps()[id];
+      app.run(id, counts.usual, counts.subscribers, counts.devices[0], counts.devices[1],
+              counts.devices[2]);
+    }
     Statement topic(fresh(),
                     "UPDATE topic SET subscribers = ?2, apns = ?3, fcm = ?4, webpush = ?5 "
                     "WHERE id = ?1");
@@ -237,16 +256,20 @@ class SqliteBulkLoad final : public BulkLoad {
     audience.flush();
     audience.finish();
     for (std::size_t i = 0; i < records.size(); ++i) {
-      if (results[i]) note_heard(records[i]);
+      if (results[i]) note_heard(records[i], tables, lines[i].device_topics);
       correct(records[i].head.number, results[i]);
     }
   }
 
-  void note_heard(const LineRecord& record) {
-    for (std::size_t i = 0; i < record.head.topics; ++i) {
-      const std::uint32_t topic = record.topic(i);
+  void note_heard(const LineRecord& record, AudienceTables& tables,
+                  std::span<const std::string_view> device_topics) {
+    const auto note = [&](std::uint32_t topic) {
       if (topic >= heard_.size()) heard_.resize(topic + std::size_t{1});
       heard_[topic] = true;
+    };
+    for (std::size_t i = 0; i < record.head.topics; ++i) note(record.topic(i));
+    for (const std::string_view name : device_topics) {
+      if (const auto topic = tables.topic(record.head.app, name)) note(topic->id);
     }
   }
 

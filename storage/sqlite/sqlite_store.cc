@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "storage/sqlite/name_check.h"
 #include "storage/sqlite/reader_pool.h"
 #include "storage/sqlite/store_lock.h"
 #include "storage/sqlite/writer.h"
@@ -102,17 +103,39 @@ class SqliteStore final : public Store {
     });
   }
 
-  Result<bool> subscribe_device(std::string_view, std::string_view, std::string_view) override {
-    return later();
+  Result<bool> subscribe_device(std::string_view app, std::string_view topic,
+                                std::string_view device) override {
+    return write<bool>([&](Writer::Session& session) {
+      return session.audience.subscribe_device(app, topic, device);
+    });
   }
-  Result<bool> unsubscribe_device(std::string_view, std::string_view, std::string_view) override {
-    return later();
+
+  Result<bool> unsubscribe_device(std::string_view app, std::string_view topic,
+                                  std::string_view device) override {
+    return write<bool>([&](Writer::Session& session) {
+      return session.audience.unsubscribe_device(app, topic, device);
+    });
   }
-  Result<StaleSweep> sweep_stale(std::string_view, StaleAction, std::int64_t, DevicePosition,
-                                 std::size_t) override {
-    return later();
+
+  Result<StaleSweep> sweep_stale(std::string_view app, StaleAction action, std::int64_t before_ms,
+                                 DevicePosition after, std::size_t subscribers_max) override {
+    return write<StaleSweep>([&](Writer::Session& session) {
+      return session.audience.sweep_stale(app, action, before_ms, after, subscribers_max);
+    });
   }
-  Result<AudienceCount> count(std::string_view, const Audience&) override { return later(); }
+
+  Result<AudienceCount> count(std::string_view app, const Audience& audience) override {
+    return readers_.with([&](ReadSession& session) {
+      if (auto error = sqlite::check_name("the app's name", app)) {
+        throw sqlite::StoreFailure{*std::move(error)};
+      }
+      if (auto error = sqlite::check_audience(audience)) {
+        throw sqlite::StoreFailure{*std::move(error)};
+      }
+      const auto expression = sqlite::compile_audience(session.audience, app, audience);
+      return session.census.count(expression);
+    });
+  }
 
   Result<TopicRecord> topic(std::string_view app, std::string_view topic) override {
     return readers_.with([&](ReadSession& session) {
@@ -229,11 +252,6 @@ class SqliteStore final : public Store {
   }
 
  private:
-  static tl::unexpected<Error> later() {
-    return tl::unexpected(
-        Error{Error::Kind::kInvalid, "this store resolves topics and names only"});
-  }
-
   template <class T, class Apply>
   Result<T> write(Apply apply, Writer::Company company = Writer::Company::kShared) {
     std::optional<T> value;
@@ -243,7 +261,7 @@ class SqliteStore final : public Store {
   }
 
   static sqlite::FrozenAudience audience_of(ReadSession& session, const JobKey& job) {
-    const auto audience = session.events.frozen_audience(job);
+    const auto audience = session.events.frozen_audience(session.audience, job);
     if (!audience) fail(Error::Kind::kNotFound, "there is no such job");
     return *audience;
   }
@@ -254,17 +272,32 @@ class SqliteStore final : public Store {
     const sqlite::Subscriber::Device& device = subscriber.devices[found.index];
     const auto hot = audience.device_at(sqlite::position_of(found.id, device.ordinal));
     if (!hot) sqlite::fail_corrupt("a device that its subscriber still has");
-    DeviceRecord record{.device = device.name,
-                        .platform = hot->platform,
-                        .token = hot->token,
-                        .subscriber = subscriber.name,
-                        .locale = audience.text(hot->locale),
-                        .timezone = audience.text(device.timezone),
-                        .topics = {},
-                        .registered_ms = device.registered_ms};
+    DeviceRecord record;
+    record.device = device.name;
+    record.platform = hot->platform;
+    record.token = hot->token;
+    record.subscriber = subscriber.name;
+    record.locale = audience.text(hot->locale);
+    record.timezone = audience.text(device.timezone);
+    record.registered_ms = device.registered_ms;
+    record.last_seen_ms = device.seen_day * kLastSeenStepMs;
+    record.stale = device.stale;
     for (const std::uint32_t topic : subscriber.topics) {
       record.topics.push_back(audience.topic_name(topic));
     }
+    for (const std::uint32_t topic : device.topics) {
+      record.device_topics.push_back(audience.topic_name(topic));
+    }
+    if (device.traits) {
+      sqlite::Traits traits = audience.traits_at(sqlite::position_of(found.id, device.ordinal));
+      record.app_version = std::move(traits.app_version);
+      for (auto& [name, value] : traits.attributes) {
+        record.attributes.push_back({audience.attribute_name(name), std::move(value)});
+      }
+    }
+    std::sort(record.attributes.begin(), record.attributes.end(),
+              [](const Attribute& a, const Attribute& b) { return a.name < b.name; });
+    std::sort(record.device_topics.begin(), record.device_topics.end());
     std::sort(record.topics.begin(), record.topics.end());
     return record;
   }

@@ -1,7 +1,8 @@
 // `carillon check`: walks every structure and compares what is stored in two places.
 //
-// Memory stays bounded: `sub` and `hot` are walked side by side, both in the order of subscribers;
-// `mem` and `hx` are looked up in `sub` entry by entry, and their totals compared.
+// Memory stays bounded: `sub`, `hot` and `trait` are walked side by side, all in the order of
+// subscribers; `mem`, `devmem`, `unusual` and `hx` are looked up in `sub` entry by entry, and their
+// totals compared.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -10,6 +11,7 @@
 
 #include "storage/sqlite/audience_tables.h"
 #include "storage/sqlite/event_tables.h"
+#include "storage/sqlite/frozen_window.h"
 #include "storage/sqlite/member_chunk.h"
 #include "storage/sqlite/position_list.h"
 #include "storage/sqlite/schema.h"
@@ -32,9 +34,13 @@ class StoreCheck {
     if (deep) {
       guarded([&] { subscribers_and_devices(); });
       guarded([&] { members(); });
+      guarded([&] { device_members(); });
+      guarded([&] { apps(); });
+      guarded([&] { unusual(); });
       guarded([&] { topics(); });
       guarded([&] { names(); });
       guarded([&] { jobs(); });
+      guarded([&] { frozen(); });
     }
     return std::move(problems_);
   }
@@ -63,6 +69,7 @@ class StoreCheck {
   void subscribers_and_devices() {
     Statement rows(database_, "SELECT k, d FROM sub ORDER BY k");
     HotCursor hot(database_);
+    TraitCursor traits(database_);
     DevicePosition next = 0;  // every device before it was met
     HotDevice device;
     std::string token;
@@ -76,8 +83,11 @@ class StoreCheck {
       if (subscriber.devices.empty() && (subscriber.anonymous || subscriber.topics.empty())) {
         problem(fmt::format("subscriber {} has neither devices nor topics", id));
       }
+      count_app(subscriber);
       for (const Subscriber::Device& expected : subscriber.devices) {
         const DevicePosition position = position_of(id, expected.ordinal);
+        device_subscriptions_ += expected.topics.size();
+        if (expected.traits) compare_traits(traits.to(position), position, subscriber.app);
         while (hot.to(next, device) && device.key < position) stray(hot, device, next);
         if (!hot.to(next, device) || device.key != position) {
           problem(fmt::format("device {} of subscriber {} has no token", expected.ordinal, id));
@@ -87,6 +97,10 @@ class StoreCheck {
           problem(
               fmt::format("device {} of subscriber {} has two platforms", expected.ordinal, id));
         }
+        if (device.stale != expected.stale) {
+          problem(fmt::format("device {} of subscriber {} is stale in one place only",
+                              expected.ordinal, id));
+        }
         token.clear();
         hot.take_token(token);
         next = position + 1;
@@ -94,9 +108,44 @@ class StoreCheck {
       }
     }
     while (hot.to(next, device)) stray(hot, device, next);
+    count_traits();
     const EventTables::Counts counts = events_.counts();
     compare("devices", counts.devices, devices_);
     compare("subscribers", counts.subscribers, subscribers_);
+  }
+
+  void count_app(const Subscriber& subscriber) {
+    AppTally& tally = apps_[subscriber.app];
+    const PlatformCounts platforms = subscriber.platforms();
+    if (platforms != PlatformCounts{}) ++tally.subscribers;
+    for (std::size_t i = 0; i < kPlatforms; ++i) tally.devices[i] += platforms[i];
+    ++tally.by_only_platform[subscriber.only_platform()];
+  }
+
+  void compare_traits(const TraitsAt* found, DevicePosition position, std::uint32_t app) {
+    ++with_traits_;
+    if (!found || found->key != position) {
+      return problem(fmt::format("the device at position {} has lost its traits", position));
+    }
+    const Traits traits = decode_traits(found->traits);
+    if (traits.app != app) {
+      problem(fmt::format("the traits at position {} are of another app", position));
+    }
+    for (const auto& [name, value] : traits.attributes) audience_.attribute_name(name);
+  }
+
+  // As many as there are devices that have some, so that none belongs to nobody.
+  void count_traits() {
+    Statement chunks(database_, "SELECT k, d FROM trait ORDER BY k");
+    std::uint64_t total = 0;
+    std::vector<TraitsAt> entries;
+    for (Cursor row = chunks.rows(); row.next();) {
+      entries.clear();
+      TraitFormat::decode(row.natural(0), row.bytes(1), entries);
+      if (entries.empty()) problem("a chunk of traits is empty");
+      total += entries.size();
+    }
+    compare("devices with traits", with_traits_, total);
   }
 
   void stray(HotCursor& hot, const HotDevice& device, DevicePosition& next) {
@@ -139,6 +188,104 @@ class StoreCheck {
       }
     }
     compare("subscriptions", total, subscriptions_);
+  }
+
+  // Who hears a topic through devices alone counts for it, too.
+  void device_members() {
+    Statement chunks(database_, "SELECT k, d FROM devmem ORDER BY k");
+    std::uint64_t total = 0, counted = 0;
+    std::vector<DeviceMemberFormat::Entry> entries;
+    Subscriber subscriber;
+    for (Cursor row = chunks.rows(); row.next();) {
+      entries.clear();
+      DeviceMemberFormat::decode(row.natural(0), row.bytes(1), entries);
+      if (entries.empty()) problem("a chunk of devices' subscriptions is empty");
+      for (const DeviceMemberFormat::Entry& entry : entries) {
+        ++total;
+        const auto topic = static_cast<std::uint32_t>(entry.key >> 32);
+        const auto id = static_cast<std::uint32_t>(entry.key);
+        const Subscriber::Device* device =
+            audience_.subscriber(id, subscriber) ? subscriber.device_at(entry.ordinal) : nullptr;
+        if (!device || !std::binary_search(device->topics.begin(), device->topics.end(), topic)) {
+          problem(fmt::format("topic {} has device {} of subscriber {}, who does not hear it",
+                              topic, entry.ordinal, id));
+          continue;
+        }
+        if (subscriber.hears(topic)) continue;
+        Tally& tally = tallies_[topic];
+        if (counted != entry.key) ++tally.subscribers;
+        counted = entry.key;
+        if (!device->stale) ++tally.devices[static_cast<std::size_t>(device->platform) - 1];
+      }
+    }
+    compare("subscriptions of devices", total, device_subscriptions_);
+  }
+
+  void apps() {
+    Statement rows(database_, "SELECT id, name FROM app");
+    for (Cursor row = rows.rows(); row.next();) {
+      const auto id = static_cast<std::uint32_t>(row.integer(0));
+      const AudienceTables::App stored = audience_.app_counts(id);
+      AppTally& tally = apps_[id];
+      tally.usual = stored.usual;
+      if (stored.subscribers != tally.subscribers || stored.devices != tally.devices) {
+        problem(
+            fmt::format("app {} counts {} subscribers and {}/{}/{} devices, there are {} and "
+                        "{}/{}/{}",
+                        row.bytes(1), stored.subscribers, stored.devices[0], stored.devices[1],
+                        stored.devices[2], tally.subscribers, tally.devices[0], tally.devices[1],
+                        tally.devices[2]));
+      }
+    }
+  }
+
+  void unusual() {
+    Statement chunks(database_, "SELECT k, d FROM unusual ORDER BY k");
+    std::uint64_t total = 0, expected = 0;
+    std::vector<MemberFormat::Entry> entries;
+    Subscriber subscriber;
+    for (Cursor row = chunks.rows(); row.next();) {
+      entries.clear();
+      MemberFormat::decode(row.natural(0), row.bytes(1), entries);
+      for (const MemberFormat::Entry& entry : entries) {
+        ++total;
+        const auto id = static_cast<std::uint32_t>(entry.key);
+        if (!audience_.subscriber(id, subscriber) ||
+            unusual_group(subscriber.app, subscriber.only_platform()) != entry.key >> 32) {
+          problem(fmt::format("subscriber {} is not as unusual as it is said", id));
+        }
+      }
+    }
+    for (const auto& [id, tally] : apps_) {
+      for (std::size_t i = 0; i <= kPlatforms; ++i) {
+        if (i == 0 || i != tally.usual) expected += tally.by_only_platform[i];
+      }
+    }
+    compare("unusual subscribers", total, expected);
+  }
+
+  // Only events that run have somebody written down.
+  void frozen() {
+    Statement rows(database_,
+                   "SELECT frozen.event, first, d, coalesce(event.kind, 0), "
+                   "coalesce(event.state, 4), (SELECT next_subscriber FROM meta) FROM frozen LEFT "
+                   "JOIN event ON event.n = frozen.event ORDER BY frozen.event, first");
+    FrozenWindow window;
+    for (Cursor row = rows.rows(); row.next();) {
+      const auto base = row.natural(1);
+      decode_frozen(static_cast<std::uint32_t>(base), row.bytes(2), window);
+      if (row.integer(3) != kSeveral || is_finished(static_cast<EventState>(row.integer(4)))) {
+        problem(fmt::format("event {} has an audience that nobody reads", row.integer(0)));
+      }
+      std::uint64_t last = window.devices.empty() ? 0 : subscriber_of(window.devices.back());
+      for (std::uint32_t i = window.whole.next(0); i < kWindowSubscribers;
+           i = window.whole.next(i + 1)) {
+        last = std::max(last, base + i);
+      }
+      if (window.empty() || last >= row.natural(5)) {
+        problem(fmt::format("event {} has nobody in its audience", row.integer(0)));
+      }
+    }
   }
 
   void topics() {
@@ -208,11 +355,12 @@ class StoreCheck {
   }
 
   void jobs() {
-    Statement rows(database_,
-                   "SELECT event, platform, targeted, accepted, rejected, expired, suppressed, "
-                   "cancelled, dead_lettered, retries, cursor, beyond, state, "
-                   "(SELECT count(*) FROM retry WHERE retry.event = job.event AND retry.platform = "
-                   "job.platform), topic, frozen FROM job");
+    Statement rows(
+        database_,
+        "SELECT event, platform, targeted, accepted, rejected, expired, suppressed, "
+        "cancelled, dead_lettered, retries, cursor, beyond, state, "
+        "(SELECT count(*) FROM retry WHERE retry.event = job.event AND retry.platform = "
+        "job.platform), topic, frozen, (SELECT kind FROM event WHERE n = job.event) FROM job");
     const std::uint64_t clock = clock_now();
     for (Cursor row = rows.rows(); row.next();) {
       const std::string job = fmt::format("job {}/{}", row.integer(0), row.integer(1));
@@ -228,7 +376,8 @@ class StoreCheck {
       if (!beyond.empty() && beyond.front() <= row.natural(10)) {
         problem(job + " has positions beyond its cursor that are not");
       }
-      if (row.integer(14) == 0) named_audience(row.integer(0), row.integer(1), row.natural(2));
+      if (row.integer(14) == 0 && row.integer(16) != kSeveral)
+        named_audience(row.integer(0), row.integer(1), row.natural(2));
     }
   }
 
@@ -256,12 +405,21 @@ class StoreCheck {
     PlatformCounts devices{};
   };
 
+  struct AppTally {
+    std::uint8_t usual = 0;
+    std::uint64_t subscribers = 0;
+    PlatformCounts devices{};
+    std::array<std::uint64_t, kPlatforms + 1> by_only_platform{};
+  };
+
   Database& database_;
   AudienceTables audience_;
   EventTables events_;
   std::vector<std::string> problems_;
-  std::uint64_t subscribers_ = 0, devices_ = 0, named_ = 0, subscriptions_ = 0;
+  std::uint64_t subscribers_ = 0, devices_ = 0, named_ = 0, subscriptions_ = 0,
+                device_subscriptions_ = 0, with_traits_ = 0;
   std::map<std::uint32_t, Tally> tallies_;
+  std::map<std::uint32_t, AppTally> apps_;
 };
 
 }  // namespace
@@ -278,6 +436,14 @@ Result<std::vector<std::string>> check_sqlite_store(const std::string& path, boo
     database.execute("PRAGMA cache_size = -65536");  // KiB
     if (identify(database) == FileState::kEmpty) {
       fail(Error::Kind::kCorrupt, fmt::format("{} is empty and not a store: check the path", path));
+    }
+    if (const std::int64_t version = database.pragma("user_version");
+        deep && version < kFormatVersion) {
+      fail(Error::Kind::kInvalid,
+           fmt::format(
+               "the store has format {}, which this Carillon brings to {} when it opens it to "
+               "write: do that before it is checked deeply",
+               version, kFormatVersion));
     }
     Statement begin(database, "BEGIN"), end(database, "ROLLBACK");
     const ReadTransaction snapshot(begin, end);

@@ -8,7 +8,25 @@ namespace carillon::store::sqlite {
 namespace {
 
 constexpr std::uint64_t kIsAnonymous = 1, kHasOrdinals = 2;
-constexpr std::uint8_t kHasOrdinal = 4, kHasTimezone = 8;
+constexpr std::uint8_t kHasOrdinal = 4, kHasTimezone = 8, kHasTraits = 0x10, kHasTopics = 0x20,
+                       kWasSeen = 0x40, kIsStale = 0x80;
+constexpr std::uint32_t kTopicMax = 0x7fff'ffff;
+constexpr std::uint64_t kSeenMax = 0xffff'ffff;  // days, zigzag
+
+void append_topics(std::string& out, const std::vector<std::uint32_t>& topics) {
+  std::uint32_t previous = 0;
+  for (const std::uint32_t topic : topics) {
+    append_varint(out, topic - previous);
+    previous = topic;
+  }
+}
+
+std::uint32_t read_topic(ByteReader& in, std::uint32_t previous) {
+  const auto delta = in.varint_to<std::uint64_t>(0xffff'ffff);
+  const std::uint64_t topic = previous + delta;
+  if (delta == 0 || topic > kTopicMax) in.corrupt();
+  return static_cast<std::uint32_t>(topic);
+}
 
 bool has_plain_ordinals(const Subscriber& subscriber) {
   if (subscriber.freed_at != 0 || subscriber.next_ordinal != subscriber.devices.size())
@@ -32,6 +50,18 @@ void decode_device(ByteReader& in, Subscriber::Device& device) {
   device.registered_ms = static_cast<std::int64_t>(in.varint());
   device.ordinal = head & kHasOrdinal ? in.byte() : 0;
   device.timezone = head & kHasTimezone ? in.varint_to<std::uint32_t>(0xffff'ffff) : 0;
+  device.traits = head & kHasTraits;
+  device.stale = head & kIsStale;
+  device.topics.clear();
+  if (head & kHasTopics) {
+    const auto count = in.varint_to<std::size_t>(kTopicsPerDeviceMax);
+    std::uint32_t topic = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      device.topics.push_back(topic = read_topic(in, topic));
+    }
+  }
+  device.seen_day = day_of(device.registered_ms);
+  if (head & kWasSeen) device.seen_day += unzigzag(in.varint_to<std::uint64_t>(kSeenMax));
 }
 
 }  // namespace
@@ -44,8 +74,26 @@ bool Subscriber::hears(std::uint32_t topic) const {
 
 PlatformCounts Subscriber::platforms() const {
   PlatformCounts counts{};
-  for (const Device& device : devices) ++counts[static_cast<std::size_t>(device.platform) - 1];
+  for (const Device& device : devices) {
+    if (!device.stale) ++counts[static_cast<std::size_t>(device.platform) - 1];
+  }
   return counts;
+}
+
+std::uint8_t Subscriber::only_platform() const {
+  std::uint8_t platform = 0;
+  for (const Device& device : devices) {
+    if (device.stale) continue;
+    if (platform != 0) return 0;
+    platform = static_cast<std::uint8_t>(device.platform);
+  }
+  return platform;
+}
+
+const Subscriber::Device* Subscriber::device_at(std::uint8_t ordinal) const {
+  const auto at = std::find_if(devices.begin(), devices.end(),
+                               [&](const Device& device) { return device.ordinal == ordinal; });
+  return at == devices.end() ? nullptr : &*at;
 }
 
 void decode_subscriber(std::string_view row, Subscriber& out) {
@@ -70,12 +118,7 @@ void decode_subscriber(std::string_view row, Subscriber& out) {
   }
   if (count != 0 && out.devices.back().ordinal >= out.next_ordinal) in.corrupt();
   out.topics.clear();
-  for (std::uint64_t topic = 0; !in.done();) {
-    const std::uint64_t delta = in.varint_to<std::uint64_t>(0xffff'ffff);
-    topic += delta;
-    if (delta == 0 || topic > 0x7fff'ffff) in.corrupt();
-    out.topics.push_back(static_cast<std::uint32_t>(topic));
-  }
+  for (std::uint32_t topic = 0; !in.done();) out.topics.push_back(topic = read_topic(in, topic));
 }
 
 void encode_subscriber(const Subscriber& subscriber, std::string& out) {
@@ -92,17 +135,23 @@ void encode_subscriber(const Subscriber& subscriber, std::string& out) {
     int head = static_cast<int>(device.platform);
     if (device.ordinal != 0) head |= kHasOrdinal;
     if (device.timezone != 0) head |= kHasTimezone;
+    if (device.traits) head |= kHasTraits;
+    if (!device.topics.empty()) head |= kHasTopics;
+    const std::int64_t seen = device.seen_day - day_of(device.registered_ms);
+    if (seen != 0) head |= kWasSeen;
+    if (device.stale) head |= kIsStale;
     out.push_back(static_cast<char>(head));
     append_name(out, device.name);
     append_varint(out, static_cast<std::uint64_t>(device.registered_ms));
     if (device.ordinal != 0) out.push_back(static_cast<char>(device.ordinal));
     if (device.timezone != 0) append_varint(out, device.timezone);
+    if (!device.topics.empty()) {
+      append_varint(out, device.topics.size());
+      append_topics(out, device.topics);
+    }
+    if (seen != 0) append_varint(out, zigzag(seen));
   }
-  std::uint32_t previous = 0;
-  for (const std::uint32_t topic : subscriber.topics) {
-    append_varint(out, topic - previous);
-    previous = topic;
-  }
+  append_topics(out, subscriber.topics);
 }
 
 }  // namespace carillon::store::sqlite

@@ -4,10 +4,12 @@
 //   head   := device count << 2 | has ordinals | is anonymous
 //   name   := length byte, bytes; an anonymous subscriber has none
 //   ordinals := next ordinal (varint), freed at (varint)
-//   device := head byte: platform (2 bits) | has ordinal | has time zone
+//   device := head byte: platform (2 bits) | has ordinal | has time zone | has traits | has topics
+//                        | was seen | is stale
 //             length byte, name; registered (varint, ms since 1970)
-//             [ordinal byte] [time zone varint]
-//   topic  := varint, delta from the topic before; to the end of the row
+//             [ordinal byte] [time zone varint] [count (varint), topic*] [seen varint]
+//   seen   := days from the day of its registration to the day it was last seen, zigzag; 0 if left
+//   out topic  := varint, delta from the topic before; to the end of the row
 //
 // Without `ordinals` none was ever freed and the next is the count of devices.
 #pragma once
@@ -31,6 +33,10 @@ struct Subscriber {
     std::uint32_t timezone = 0;
     std::uint8_t ordinal = 0;
     Platform platform = Platform::kApns;
+    bool traits = false;                // has an entry in `trait`
+    bool stale = false;                 // in no audience
+    std::int64_t seen_day = 0;          // since 1970
+    std::vector<std::uint32_t> topics;  // its own, ascending
   };
 
   std::uint32_t app = 0;
@@ -43,8 +49,15 @@ struct Subscriber {
   std::vector<std::uint32_t> topics;  // ascending
 
   bool hears(std::uint32_t topic) const;
-  PlatformCounts platforms() const;
+  PlatformCounts platforms() const;  // of devices that are not stale
+  // The platform of the only device that is not stale; 0: there are none or several.
+  std::uint8_t only_platform() const;
+  const Device* device_at(std::uint8_t ordinal) const;
 };
+
+constexpr std::int64_t day_of(std::int64_t ms) {
+  return ms / kLastSeenStepMs;
+}
 
 void decode_subscriber(std::string_view row, Subscriber& out);
 void encode_subscriber(const Subscriber& subscriber, std::string& out);

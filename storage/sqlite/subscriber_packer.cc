@@ -9,6 +9,7 @@ constexpr std::size_t kLinePartitions = 256;  // of hot rows and of deferred lin
 constexpr std::size_t kRowBlockBytes = 64 * 1024;
 constexpr std::size_t kNameBlockBytes = 8 * 1024;
 constexpr std::size_t kDeferredBlockBytes = 8 * 1024;
+constexpr std::size_t kUnusualRunEntries = std::size_t{1} << 18;  // 4 MiB, of what is rare
 
 constexpr std::size_t name_partition(NameKind kind, std::uint32_t hash) {
   return (static_cast<std::size_t>(kind) - 1) * SubscriberPacker::kHashPartitions + (hash >> 24);
@@ -39,7 +40,8 @@ SubscriberPacker::SubscriberPacker(const std::string& folder, std::uint64_t firs
       hot_(folder, kLinePartitions, kRowBlockBytes),
       names_(folder, 3 * kHashPartitions, kNameBlockBytes),
       deferred_lines_(folder, kLinePartitions, kDeferredBlockBytes),
-      members_(folder) {}
+      members_(folder),
+      unusual_(folder, kUnusualRunEntries) {}
 
 void SubscriberPacker::pack(std::size_t partition, const std::string& records, ChunkRows& out) {
   places_.clear();
@@ -139,6 +141,7 @@ void SubscriberPacker::write_subscriber(ChunkRows& out) {
     device.timezone = record.head.timezone;
     device.ordinal = static_cast<std::uint8_t>(i);
     device.platform = record.head.platform;
+    device.seen_day = day_of(device.registered_ms);
     ++platforms[static_cast<std::size_t>(device.platform) - 1];
     hot_chunks_.add({.key = position_of(id, device.ordinal),
                      .since = 0,
@@ -152,6 +155,7 @@ void SubscriberPacker::write_subscriber(ChunkRows& out) {
   }
   if (!first.anonymous) note_name(NameKind::kSubscriber, first.subscriber_hash, id);
   devices_ += taken_.size();
+  count_app(id, platforms);
   for (const std::uint32_t topic : heard_) {
     members_.add(topic, id);
     if (topic >= topics_.size()) topics_.resize(topic + std::size_t{1});
@@ -162,6 +166,17 @@ void SubscriberPacker::write_subscriber(ChunkRows& out) {
   const std::size_t begin = out.bytes.size();
   encode_subscriber(subscriber_, out.bytes);
   out.rows.push_back({id, begin, out.bytes.size() - begin});
+}
+
+void SubscriberPacker::count_app(std::uint32_t id,
+                                 const std::array<std::uint32_t, kPlatforms>& platforms) {
+  if (subscriber_.app >= apps_.size()) apps_.resize(subscriber_.app + std::size_t{1});
+  AppCounts& app = apps_[subscriber_.app];
+  ++app.subscribers;
+  for (std::size_t i = 0; i < kPlatforms; ++i) app.devices[i] += platforms[i];
+  const std::uint8_t only = subscriber_.only_platform();
+  if (app.usual == 0) app.usual = only;
+  if (only == 0 || only != app.usual) unusual_.add(unusual_group(subscriber_.app, only), id);
 }
 
 void SubscriberPacker::note_name(NameKind kind, std::uint32_t hash, std::uint32_t subscriber) {

@@ -37,6 +37,7 @@ class SubscriberPacker {
   // Entries of one kind whose hashes begin with the byte `partition`, sorted.
   void names(NameKind kind, std::size_t partition, std::vector<HashFormat::Entry>& out) const;
   MemberRuns& members() { return members_; }
+  MemberRuns& unusual() { return unusual_; }  // by unusual_group
   // Deferred records; partitions ascend by line, inside one they stand in any order.
   const PartitionedSpool& deferred() const { return deferred_lines_; }
 
@@ -49,6 +50,13 @@ class SubscriberPacker {
   };
   // By number of the topic; may end before the last one.
   const std::vector<TopicCounts>& topics() const { return topics_; }
+  struct AppCounts {
+    std::uint8_t usual = 0;
+    std::uint64_t subscribers = 0;
+    PlatformCounts devices{};
+  };
+  // By number of the app. Before anything is packed: the usual platform of apps that have one.
+  std::vector<AppCounts>& apps() { return apps_; }
 
  private:
   using Place = std::pair<std::uint64_t, std::size_t>;  // group, offset
@@ -56,16 +64,18 @@ class SubscriberPacker {
   bool take(const LineRecord& record);
   void defer(const std::string& records, std::size_t begin, std::size_t end, std::uint32_t index);
   void write_subscriber(ChunkRows& out);
+  void count_app(std::uint32_t id, const std::array<std::uint32_t, kPlatforms>& platforms);
   void note_name(NameKind kind, std::uint32_t hash, std::uint32_t subscriber);
 
   const std::uint64_t first_, lines_;
   const std::vector<bool> skip_;
   std::uint64_t next_, devices_ = 0;
   PartitionedSpool hot_, names_, deferred_lines_;
-  MemberRuns members_;
+  MemberRuns members_, unusual_;
   ChunkPacker<HotFormat> hot_chunks_;
   ChunkRows hot_rows_;
   std::vector<TopicCounts> topics_;
+  std::vector<AppCounts> apps_;
 
   // Reused from partition to partition, and from subscriber to subscriber.
   std::vector<Place> places_;

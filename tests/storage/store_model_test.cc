@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <map>
 #include <optional>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "tests/storage/store_fixture.h"
 
@@ -24,10 +26,15 @@ std::uint32_t number_from(const char* variable, std::uint32_t otherwise) {
   return text ? static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10)) : otherwise;
 }
 
+constexpr std::int64_t kDayMs = kLastSeenStepMs;
+
 struct ModelDevice {
-  std::string name, token, locale;
+  std::string name, token, locale, timezone, version;
+  std::map<std::string, AttributeValue> attributes;
+  std::set<std::string> topics;  // its own
   Platform platform = Platform::kApns;
-  std::int64_t registered_ms = 0;
+  bool stale = false;
+  std::int64_t registered_ms = 0, seen_day = 0;
   std::string owner;      // '#' and the device's name if anonymous
   std::uint64_t uid = 0;  // of the registration: another after an erasure or a move
 };
@@ -36,7 +43,10 @@ struct ModelEvent {
   EventId id{};
   // Who was in it at accept and has not left since, by platform: the registration's uid.
   std::array<std::set<std::uint64_t>, kPlatforms> audience;
-  std::string topic;
+  std::string topic;  // of those for one topic: who hears it through the subscriber, through itself
+  std::set<std::uint64_t> whole, single;
+  std::optional<Audience> several;  // of those for more: who is in must satisfy it still
+  std::set<std::uint64_t> named;    // ... or was named
   std::array<std::uint64_t, kPlatforms> targeted{};
   std::array<std::uint64_t, kPlatforms> settled{};
   std::array<bool, kPlatforms> finished{};
@@ -60,7 +70,8 @@ class Model {
     devices.erase(name);
     if (device.owner[0] == '#') topics_of.erase(device.owner);
   }
-  Registered put(const ModelDevice& line, const std::vector<std::string>& topics) {
+  Registered put(ModelDevice line, const std::vector<std::string>& topics) {
+    const std::set<std::string> added = std::exchange(line.topics, {});
     for (const auto& [name, other] : devices) {
       if (name != line.name && other.platform == line.platform && other.token == line.token) {
         forget_device(std::string(name));
@@ -72,6 +83,16 @@ class Model {
     if (known != devices.end() && known->second.owner == line.owner) {
       ModelDevice& device = known->second;
       result = Registered::kUnchanged;
+      const bool awakes = device.stale;
+      device.stale = false;
+      if (awakes || line.seen_day > device.seen_day || device.timezone != line.timezone ||
+          device.version != line.version || device.attributes != line.attributes) {
+        result = Registered::kUpdated;
+      }
+      device.seen_day = std::max(device.seen_day, line.seen_day);
+      device.timezone = line.timezone;
+      device.version = line.version;
+      device.attributes = line.attributes;
       const bool same_platform = device.platform == line.platform;
       if (!same_platform) leave(device.uid);
       if (!same_platform || device.token != line.token) {
@@ -83,11 +104,13 @@ class Model {
       device.token = line.token;
       device.locale = line.locale;
     } else {
+      ModelDevice device = line;
       if (known != devices.end()) {
         result = Registered::kUpdated;
+        device.topics = known->second.topics;
+        device.seen_day = std::max(device.seen_day, known->second.seen_day);
         forget_device(line.name);
       }
-      ModelDevice device = line;
       device.uid = next_uid++;
       devices[line.name] = device;
     }
@@ -96,7 +119,28 @@ class Model {
         result = Registered::kUpdated;
       }
     }
+    for (const std::string& topic : added) {
+      if (devices[line.name].topics.insert(topic).second && result == Registered::kUnchanged) {
+        result = Registered::kUpdated;
+      }
+    }
     return result;
+  }
+  void drop_reasonless(ModelEvent& event) {
+    for (auto& audience : event.audience) {
+      std::erase_if(audience, [&](std::uint64_t uid) {
+        return !event.whole.contains(uid) && !event.single.contains(uid);
+      });
+    }
+  }
+  void unsubscribe_device(const std::string& name, const std::string& topic) {
+    ModelDevice& device = devices.at(name);
+    device.topics.erase(topic);
+    for (auto& event : events) {
+      if (event.topic != topic) continue;
+      event.single.erase(device.uid);
+      drop_reasonless(event);
+    }
   }
   void unsubscribe(const std::string& owner, const std::string& topic) {
     topics_of[owner].erase(topic);
@@ -104,30 +148,157 @@ class Model {
       if (device.owner != owner) continue;
       for (auto& event : events) {
         if (event.topic != topic) continue;
-        for (auto& audience : event.audience) audience.erase(device.uid);
+        event.whole.erase(device.uid);
+        drop_reasonless(event);
       }
     }
+  }
+  bool hears(const ModelDevice& device, const std::string& topic) const {
+    const auto heard = topics_of.find(device.owner);
+    return (heard != topics_of.end() && heard->second.contains(topic)) ||
+           device.topics.contains(topic);
+  }
+  bool satisfies(const ModelDevice& device, const Condition& condition) const {
+    switch (condition.kind) {
+      case Condition::Kind::kAnd:
+        return std::ranges::all_of(condition.of,
+                                   [&](const auto& part) { return satisfies(device, part); });
+      case Condition::Kind::kOr:
+        return std::ranges::any_of(condition.of,
+                                   [&](const auto& part) { return satisfies(device, part); });
+      case Condition::Kind::kNot:
+        return !satisfies(device, condition.of[0]);
+      case Condition::Kind::kInTopic:
+        return hears(device, condition.topic);
+      case Condition::Kind::kCompare:
+        break;
+    }
+    if (condition.compare == Condition::Compare::kNotEqual) {
+      Condition equal = condition;
+      equal.compare = Condition::Compare::kEqual;
+      return !satisfies(device, equal);
+    }
+    AttributeValue value;
+    const auto text = [&](std::string of) {
+      if (of.empty()) return false;
+      value = of;
+      return true;
+    };
+    const auto lower = [](std::string of) {
+      std::ranges::transform(of, of.begin(), [](unsigned char c) { return std::tolower(c); });
+      return of;
+    };
+    auto with = condition.value;
+    switch (condition.field) {
+      case Condition::Field::kPlatform:
+        text(std::array{"apns", "fcm", "webpush"}[static_cast<std::size_t>(device.platform) - 1]);
+        break;
+      case Condition::Field::kLocale:
+        if (!text(lower(device.locale))) return false;
+        with = lower(std::get<std::string>(with));
+        break;
+      case Condition::Field::kTimezone:
+        if (!text(device.timezone)) return false;
+        break;
+      case Condition::Field::kAppVersion:
+        // The versions in play have one number after "1.": compared as that number.
+        if (device.version.empty()) return false;
+        value = std::stod(device.version.substr(2));
+        with = std::stod(std::get<std::string>(with).substr(2));
+        break;
+      case Condition::Field::kAttribute: {
+        const auto known = device.attributes.find(condition.attribute);
+        if (known == device.attributes.end()) return false;
+        value = known->second;
+      }
+    }
+    if (condition.compare == Condition::Compare::kContains) {
+      const auto* texts = std::get_if<std::vector<std::string>>(&value);
+      return texts && std::ranges::count(*texts, std::get<std::string>(with)) > 0;
+    }
+    if (const auto* a = std::get_if<std::string>(&value)) {
+      const auto* b = std::get_if<std::string>(&with);
+      if (condition.compare == Condition::Compare::kStartsWith) return b && a->starts_with(*b);
+      return b && compares(*a, *b, condition.compare);
+    }
+    if (const auto* a = std::get_if<double>(&value)) {
+      const auto* b = std::get_if<double>(&with);
+      return b && compares(*a, *b, condition.compare);
+    }
+    const auto* a = std::get_if<bool>(&value);
+    const auto* b = std::get_if<bool>(&with);
+    return a && b && *a == *b && condition.compare == Condition::Compare::kEqual;
+  }
+  template <class T>
+  static bool compares(const T& a, const T& b, Condition::Compare compare) {
+    switch (compare) {
+      case Condition::Compare::kEqual:
+        return a == b;
+      case Condition::Compare::kLess:
+        return a < b;
+      case Condition::Compare::kLessOrEqual:
+        return a <= b;
+      case Condition::Compare::kGreater:
+        return a > b;
+      case Condition::Compare::kGreaterOrEqual:
+        return a >= b;
+      default:
+        return false;
+    }
+  }
+  bool is_named(const ModelDevice& device, const Audience& audience) const {
+    return std::ranges::count(audience.subscribers, device.owner) > 0 ||
+           std::ranges::count(audience.devices, device.name) > 0;
+  }
+  // Whether topics or the condition of an audience want a device as it is.
+  bool wanted(const ModelDevice& device, const Audience& audience) const {
+    return std::ranges::any_of(audience.topics,
+                               [&](const auto& topic) { return hears(device, topic); }) ||
+           (audience.condition && satisfies(device, *audience.condition));
+  }
+  AudienceCount count(const Audience& audience) const {
+    AudienceCount count;
+    std::set<std::string> owners;
+    for (const auto& [name, device] : devices) {
+      if (device.stale || !(is_named(device, audience) || wanted(device, audience))) continue;
+      owners.insert(device.owner);
+      ++count.devices[static_cast<std::size_t>(device.platform) - 1];
+    }
+    count.subscribers = owners.size();
+    return count;
   }
   PlatformCounts counts(const std::string& topic) const {
     PlatformCounts counts{};
     for (const auto& [name, device] : devices) {
-      const auto heard = topics_of.find(device.owner);
-      if (heard != topics_of.end() && heard->second.contains(topic)) {
+      if (!device.stale && hears(device, topic)) {
         ++counts[static_cast<std::size_t>(device.platform) - 1];
       }
     }
     return counts;
   }
   std::uint64_t subscribers(const std::string& topic) const {
-    return static_cast<std::uint64_t>(
-        std::count_if(topics_of.begin(), topics_of.end(),
-                      [&](const auto& entry) { return entry.second.contains(topic); }));
+    std::set<std::string> owners;
+    for (const auto& [owner, topics] : topics_of) {
+      if (topics.contains(topic)) owners.insert(owner);
+    }
+    for (const auto& [name, device] : devices) {
+      if (device.topics.contains(topic)) owners.insert(device.owner);
+    }
+    return owners.size();
   }
 };
 
 class ModelRun {
  public:
-  explicit ModelRun(std::uint32_t seed) : random_(seed) { open(); }
+  explicit ModelRun(std::uint32_t seed) : random_(seed) {
+    open();
+    // Another app's, with the same names: nobody's business.
+    for (std::size_t i = below(2) * 20; i > 0; --i) {
+      Line line = random_line();
+      EXPECT_TRUE(store_->put_device(line.registration("radio"), now_ms_));
+    }
+    strangers_count_ = store_->stats()->devices;
+  }
 
   void run(int operations) {
     for (int i = 0; i < operations && !testing::Test::HasFailure(); ++i) step();
@@ -153,8 +324,8 @@ class ModelRun {
   Platform platform() { return static_cast<Platform>(1 + below(kPlatforms)); }
 
   void step() {
-    ++now_ms_;
-    switch (below(16)) {
+    now_ms_ += below(10) == 0 ? kDayMs : 1;
+    switch (below(20)) {
       case 0:
       case 1:
       case 2:
@@ -181,23 +352,51 @@ class ModelRun {
         return below(3) == 0 ? open() : compare_scan();
       case 15:
         return finish_job();
+      case 16:
+        return subscribe_device();
+      case 17:
+        return unsubscribe_device();
+      case 18:
+        return count();
+      case 19:
+        return sweep_stale();
     }
   }
 
   struct Line {
     ModelDevice device;
     std::vector<std::string> topics;
-    std::vector<std::string_view> topic_views;
+    std::vector<std::string_view> topic_views, device_topic_views;
+    std::vector<std::vector<std::string_view>> texts;
+    std::vector<AttributeView> attributes;
     DeviceRegistration registration(const std::string& app) {
       topic_views.assign(topics.begin(), topics.end());
+      device_topic_views.assign(device.topics.begin(), device.topics.end());
+      attributes.clear();
+      texts.clear();
+      texts.reserve(device.attributes.size());
+      for (const auto& [name, value] : device.attributes) {
+        AttributeView& view = attributes.emplace_back(AttributeView{.name = name, .value = false});
+        if (const auto* flag = std::get_if<bool>(&value)) view.value = *flag;
+        if (const auto* number = std::get_if<double>(&value)) view.value = *number;
+        if (const auto* text = std::get_if<std::string>(&value))
+          view.value = std::string_view(*text);
+        if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+          texts.emplace_back(list->begin(), list->end());
+          view.value = std::span<const std::string_view>(texts.back());
+        }
+      }
       return {.app = app,
               .device = device.name,
               .platform = device.platform,
               .token = device.token,
               .subscriber = device.owner[0] == '#' ? std::string_view() : device.owner,
               .locale = device.locale,
-              .timezone = {},
-              .topics = topic_views};
+              .timezone = device.timezone,
+              .topics = topic_views,
+              .device_topics = device_topic_views,
+              .app_version = device.version,
+              .attributes = attributes};
     }
   };
   Line random_line() {
@@ -206,19 +405,124 @@ class ModelRun {
     line.device.token = token();
     line.device.platform = platform();
     line.device.locale = below(3) == 0 ? pick("l", 3) : "";
+    line.device.timezone = below(3) == 0 ? pick("z", 2) : "";
+    line.device.version = below(3) == 0 ? version() : "";
+    line.device.attributes = random_attributes();
     line.device.registered_ms = now_ms_;
+    line.device.seen_day = now_ms_ / kDayMs;
     line.device.owner = below(4) == 0 ? "#" + line.device.name : pick("u", devices_ / 3 + 1);
     for (std::size_t i = below(3); i > 0; --i) line.topics.push_back(pick("t", 4));
+    std::set<std::string> own;
+    for (std::size_t i = below(4) == 0 ? 2 : 0; i > 0; --i) own.insert(pick("t", 4));
     // Often the device as it is, with a little changed.
     const auto known = model_.devices.find(line.device.name);
     if (known != model_.devices.end() && below(2) == 0) {
       const std::int64_t now = line.device.registered_ms;
       line.device = known->second;
       line.device.registered_ms = now;
+      line.device.seen_day = now_ms_ / kDayMs;
+      line.device.stale = false;
+      if (below(4) == 0) line.device.attributes = random_attributes();
       if (below(3) == 0) line.device.token = token();
       if (below(4) == 0) line.device.platform = platform();
     }
+    line.device.topics = own;
     return line;
+  }
+  std::string version() { return "1." + std::to_string(below(12)); }
+  std::map<std::string, AttributeValue> random_attributes() {
+    std::map<std::string, AttributeValue> attributes;
+    for (std::size_t i = below(2) * below(4); i > 0; --i) {
+      attributes[pick("a", 4)] = random_value(true);
+    }
+    return attributes;
+  }
+  AttributeValue random_value(bool list) {
+    switch (below(list ? 4 : 3)) {
+      case 0:
+        return below(2) == 0;
+      case 1:
+        return below(3) == 0 ? 0.5 * static_cast<double>(below(6)) - 1
+                             : static_cast<double>(below(3));
+      case 2:
+        return pick("x", 3);
+      default:
+        break;
+    }
+    std::vector<std::string> texts;
+    for (std::size_t i = below(3); i > 0; --i) texts.push_back(pick("x", 3));
+    return texts;
+  }
+  Condition random_condition(std::size_t depth) {
+    Condition condition;
+    const std::size_t kind = below(depth == 0 ? 4 : 7);
+    if (kind >= 4) {
+      condition.kind = static_cast<Condition::Kind>(kind - 3);
+      for (std::size_t i = kind == 6 ? 1 : 2 + below(2); i > 0; --i) {
+        condition.of.push_back(random_condition(depth - 1));
+      }
+    } else if (kind < 2) {
+      condition.topic = pick("t", 5);
+    } else {
+      condition.kind = Condition::Kind::kCompare;
+      condition.field = static_cast<Condition::Field>(1 + below(5));
+      condition.compare = static_cast<Condition::Compare>(1 + below(8));
+      random_comparison(condition);
+    }
+    return condition;
+  }
+  void random_comparison(Condition& condition) {
+    using Compare = Condition::Compare;
+    const bool orders = condition.compare > Compare::kNotEqual;
+    switch (condition.field) {
+      case Condition::Field::kPlatform:
+        condition.value = std::array{"apns", "fcm", "webpush"}[below(3)];
+        if (orders) condition.compare = Compare::kEqual;
+        return;
+      case Condition::Field::kLocale:
+        condition.value = below(2) == 0 ? "L" : pick("L", 3);
+        break;
+      case Condition::Field::kTimezone:
+        condition.value = below(2) == 0 ? "z" : pick("z", 3);
+        break;
+      case Condition::Field::kAppVersion:
+        condition.value = version();
+        if (condition.compare == Compare::kStartsWith) condition.compare = Compare::kLess;
+        break;
+      case Condition::Field::kAttribute:
+        condition.attribute = pick("a", 5);
+        const AttributeValue value = random_value(false);
+        if (const auto* flag = std::get_if<bool>(&value)) {
+          condition.value = *flag;
+          if (orders) condition.compare = Compare::kEqual;
+        }
+        if (const auto* number = std::get_if<double>(&value)) {
+          condition.value = *number;
+          if (condition.compare >= Compare::kStartsWith) condition.compare = Compare::kEqual;
+        }
+        if (const auto* text = std::get_if<std::string>(&value)) condition.value = *text;
+        return;
+    }
+    if (condition.compare == Compare::kContains) condition.compare = Compare::kNotEqual;
+  }
+  Audience random_audience() {
+    Audience audience;
+    const std::size_t kind = below(6);
+    if (kind == 0) {
+      audience.topics = {pick("t", 5)};
+      return audience;
+    }
+    if (kind >= 3) {
+      for (std::size_t i = below(3); i > 0; --i) audience.topics.push_back(pick("t", 5));
+      if (below(3) != 0) audience.condition = random_condition(3);
+    }
+    for (std::size_t i = kind == 2 || kind == 4 ? 0 : below(6); i > 0; --i) {
+      audience.subscribers.push_back(pick("u", devices_ / 3 + 1));
+    }
+    for (std::size_t i = kind == 1 || kind == 4 ? 0 : below(6); i > 0; --i) {
+      audience.devices.push_back(pick("d", devices_));
+    }
+    return audience;
   }
   std::string token() {
     const std::size_t number = below(devices_ * 4);
@@ -264,6 +568,64 @@ class ModelRun {
     if (*changed) model_.unsubscribe(owner, topic);
   }
 
+  void subscribe_device() {
+    const std::string name = pick("d", devices_), topic = pick("t", 4);
+    const auto changed = store_->subscribe_device(app_, topic, name);
+    const auto known = model_.devices.find(name);
+    ASSERT_EQ(changed.has_value(), known != model_.devices.end());
+    if (changed) {
+      EXPECT_EQ(*changed, known->second.topics.insert(topic).second);
+    }
+  }
+
+  void unsubscribe_device() {
+    const std::string name = pick("d", devices_), topic = pick("t", 4);
+    const auto changed = store_->unsubscribe_device(app_, topic, name);
+    const auto known = model_.devices.find(name);
+    ASSERT_EQ(changed.has_value(), known != model_.devices.end());
+    if (!changed) return;
+    EXPECT_EQ(*changed, known->second.topics.contains(topic));
+    if (*changed) model_.unsubscribe_device(name, topic);
+  }
+
+  void count() {
+    const Audience audience = random_audience();
+    const auto counted = store_->count(app_, audience);
+    ASSERT_TRUE(counted) << counted.error().message;
+    const AudienceCount expected = model_.count(audience);
+    EXPECT_EQ(counted->subscribers, expected.subscribers);
+    EXPECT_EQ(counted->devices, expected.devices);
+  }
+
+  void sweep_stale() {
+    const auto action = below(4) == 0 ? StaleAction::kRemove : StaleAction::kLeaveOut;
+    const std::int64_t before_ms = now_ms_ - static_cast<std::int64_t>(below(4)) * kDayMs;
+    std::uint64_t expected = 0, devices = 0;
+    std::vector<std::string> gone;
+    for (auto& [name, device] : model_.devices) {
+      if ((device.seen_day + 1) * kDayMs > before_ms) continue;
+      if (action == StaleAction::kRemove) {
+        gone.push_back(name);
+        ++expected;
+      } else if (!device.stale) {
+        device.stale = true;
+        model_.leave(device.uid);
+        ++expected;
+      }
+    }
+    for (const std::string& name : gone) model_.forget_device(name);
+    StaleSweep sweep;
+    const std::size_t batch = 1 + below(devices_);
+    do {
+      const auto swept = store_->sweep_stale(app_, action, before_ms, sweep.through, batch);
+      ASSERT_TRUE(swept) << swept.error().message;
+      EXPECT_TRUE(swept->end || swept->through > sweep.through);
+      sweep = *swept;
+      devices += sweep.devices;
+    } while (!sweep.end);
+    EXPECT_EQ(devices, expected);
+  }
+
   void erase_device() {
     const std::string name = pick("d", devices_);
     const auto erased = store_->erase_device(app_, name);
@@ -293,23 +655,25 @@ class ModelRun {
     event.app = app_;
     ModelEvent expected;
     expected.id = event.id;
-    std::set<std::string> names;
-    const std::size_t kind = below(3);
-    if (kind == 0) {
-      expected.topic = pick("t", 5);
-      event.audience.topics = {expected.topic};
-    } else {
-      for (std::size_t i = below(8); i > 0; --i) {
-        auto& chosen = kind == 1 ? event.audience.subscribers : event.audience.devices;
-        chosen.push_back(kind == 1 ? pick("u", devices_ / 3 + 1) : pick("d", devices_));
-        names.insert(chosen.back());
-      }
+    event.audience = random_audience();
+    const Audience& audience = event.audience;
+    const bool names = !audience.subscribers.empty() || !audience.devices.empty();
+    if (audience.topics.size() == 1 && !audience.condition && !names) {
+      expected.topic = audience.topics.front();
+    } else if (!audience.topics.empty() || audience.condition) {
+      expected.several = audience;
     }
     for (const auto& [name, device] : model_.devices) {
-      const bool in = kind == 0   ? model_.topics_of[device.owner].contains(expected.topic)
-                      : kind == 1 ? names.contains(device.owner)
-                                  : names.contains(name);
-      if (in) expected.audience[static_cast<std::size_t>(device.platform) - 1].insert(device.uid);
+      if (device.stale) continue;
+      const bool named = model_.is_named(device, audience);
+      if (named) expected.named.insert(device.uid);
+      if (!named && !model_.wanted(device, audience)) continue;
+      expected.audience[static_cast<std::size_t>(device.platform) - 1].insert(device.uid);
+      const auto heard = model_.topics_of.find(device.owner);
+      if (heard != model_.topics_of.end() && heard->second.contains(expected.topic)) {
+        expected.whole.insert(device.uid);
+      }
+      if (device.topics.contains(expected.topic)) expected.single.insert(device.uid);
     }
     const auto accepted = store_->accept(event);
     ASSERT_TRUE(accepted) << accepted.error().message;
@@ -318,6 +682,12 @@ class ModelRun {
       expected.finished[i] = expected.targeted[i] == 0;
       EXPECT_EQ(accepted->targeted[i], expected.targeted[i]);
     }
+    const auto record = store_->event(event.id);
+    ASSERT_TRUE(record);
+    EXPECT_EQ(record->audience.topics, audience.topics);
+    EXPECT_EQ(record->audience.condition, audience.condition);
+    EXPECT_EQ(record->audience_subscribers, audience.subscribers.size());
+    EXPECT_EQ(record->audience_devices, audience.devices.size());
     model_.events.push_back(expected);
     for (std::size_t i = 0; i < kPlatforms; ++i) {
       if (!expected.finished[i]) compare_audience(model_.events.back(), i);
@@ -394,7 +764,12 @@ class ModelRun {
   void compare_audience(const ModelEvent& event, std::size_t index) {
     std::vector<std::string> expected;
     for (const auto& [name, device] : model_.devices) {
-      if (event.audience[index].contains(device.uid)) expected.push_back(device.token);
+      if (!event.audience[index].contains(device.uid)) continue;
+      if (event.several && !event.named.contains(device.uid) &&
+          !model_.wanted(device, *event.several)) {
+        continue;
+      }
+      expected.push_back(device.token);
     }
     std::sort(expected.begin(), expected.end());
     EXPECT_EQ(tokens_of(scan_all(*store_, key(event, index), 1 + below(20))), expected)
@@ -415,11 +790,22 @@ class ModelRun {
       EXPECT_EQ(device->platform, expected.platform);
       EXPECT_EQ(device->locale, expected.locale);
       EXPECT_EQ(device->registered_ms, expected.registered_ms);
+      EXPECT_EQ(device->timezone, expected.timezone);
+      EXPECT_EQ(device->app_version, expected.version);
+      EXPECT_EQ(device->last_seen_ms, expected.seen_day * kDayMs);
+      EXPECT_EQ(device->stale, expected.stale);
+      EXPECT_EQ(device->device_topics,
+                std::vector<std::string>(expected.topics.begin(), expected.topics.end()));
+      std::map<std::string, AttributeValue> attributes;
+      for (const Attribute& attribute : device->attributes) {
+        attributes[attribute.name] = attribute.value;
+      }
+      EXPECT_EQ(attributes, expected.attributes);
       EXPECT_EQ(device->subscriber, expected.owner[0] == '#' ? "" : expected.owner);
       const auto& topics = model_.topics_of[expected.owner];
       EXPECT_EQ(device->topics, std::vector<std::string>(topics.begin(), topics.end()));
     }
-    EXPECT_EQ(store_->stats()->devices, model_.devices.size());
+    EXPECT_EQ(store_->stats()->devices, model_.devices.size() + strangers_count_);
     for (int i = 0; i < 4; ++i) {
       const std::string name = "t" + std::to_string(i);
       const auto topic = store_->topic(app_, name);
@@ -441,6 +827,7 @@ class ModelRun {
   const std::string app_ = "video";
   const std::size_t devices_ = 4 + below(200);  // names in play
   std::int64_t now_ms_ = 1000;
+  std::uint64_t strangers_count_ = 0;  // devices of the other app
 };
 
 TEST(StoreModel, AgreesWithThePlainModelWhateverHappens) {

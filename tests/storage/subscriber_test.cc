@@ -17,12 +17,14 @@ struct Case {
   std::size_t bytes;
 };
 
+constexpr std::int64_t kNow = 1'700'000'000'000;
+
 Subscriber plain() {
   Subscriber subscriber;
   subscriber.app = 1;
   subscriber.name = "u-1";
   subscriber.next_ordinal = 1;
-  subscriber.devices = {{.name = "d-1", .registered_ms = 1'700'000'000'000}};
+  subscriber.devices = {{.name = "d-1", .registered_ms = kNow, .seen_day = day_of(kNow)}};
   subscriber.topics = {1, 7};
   return subscriber;
 }
@@ -34,10 +36,20 @@ const std::vector<Case>& cases() {
       {"no device", [](Subscriber& s) { s.devices.clear(), s.next_ordinal = 0; }, 8},
       {"a device went", [](Subscriber& s) { s.next_ordinal = 2, s.freed_at = 300; }, 22},
       {"a time zone", [](Subscriber& s) { s.devices[0].timezone = 200; }, 21},
-      {"time before 1970", [](Subscriber& s) { s.devices[0].registered_ms = -1; }, 23},
+      {"time before 1970",
+       [](Subscriber& s) { s.devices[0].registered_ms = -1, s.devices[0].seen_day = 0; }, 23},
       {"the first ordinal is free",
        [](Subscriber& s) { s.devices[0].ordinal = 3, s.next_ordinal = 4; }, 22},
       {"another platform", [](Subscriber& s) { s.devices[0].platform = Platform::kWebPush; }, 19},
+      {"traits elsewhere", [](Subscriber& s) { s.devices[0].traits = true; }, 19},
+      {"stale", [](Subscriber& s) { s.devices[0].stale = true; }, 19},
+      {"seen on a later day", [](Subscriber& s) { s.devices[0].seen_day += 60; }, 20},
+      {"seen on an earlier day", [](Subscriber& s) { s.devices[0].seen_day -= 60; }, 20},
+      {"topics of its own",
+       [](Subscriber& s) {
+         s.devices[0].topics = {3, 4, 900};
+       },
+       24},
       {"as many devices as there may be",
        [](Subscriber& s) {
          s.devices.resize(kDevicesPerSubscriberMax);
@@ -79,6 +91,10 @@ TEST(SubscriberRow, ComesBackAsItWasWritten) {
       EXPECT_EQ(back.devices[i].registered_ms, subscriber.devices[i].registered_ms);
       EXPECT_EQ(back.devices[i].timezone, subscriber.devices[i].timezone);
       EXPECT_EQ(back.devices[i].platform, subscriber.devices[i].platform);
+      EXPECT_EQ(back.devices[i].traits, subscriber.devices[i].traits);
+      EXPECT_EQ(back.devices[i].stale, subscriber.devices[i].stale);
+      EXPECT_EQ(back.devices[i].seen_day, subscriber.devices[i].seen_day);
+      EXPECT_EQ(back.devices[i].topics, subscriber.devices[i].topics);
     }
   }
 }
