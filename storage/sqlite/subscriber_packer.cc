@@ -201,7 +201,7 @@ void SubscriberPacker::names(NameKind kind, std::size_t partition,
   std::string bytes;
   names_.read((static_cast<std::size_t>(kind) - 1) * kHashPartitions + partition, bytes);
   std::vector<std::uint64_t> entries(bytes.size() / 8), other;
-  std::memcpy(entries.data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(entries.data(), bytes.data(), bytes.size());
   sort_by_hash(entries, other);
   out.clear();
   out.reserve(entries.size());

@@ -294,6 +294,20 @@ TEST(BulkLoad, LetsALaterLineTakeTheTokenOfAnEarlierOne) {
   });
 }
 
+TEST(BulkLoad, CountsADeviceThatMovedInBeforeTheLaterLinesOfItsNewSubscriber) {
+  std::vector<Line> lines = {
+      {.device = "moves", .token = "m", .subscriber = "v", .topics = {}},
+      {.device = "moves", .token = "m", .subscriber = "u", .topics = {}},
+  };
+  for (std::size_t i = 0; i < kDevicesPerSubscriberMax; ++i) {
+    lines.push_back({.device = "d-" + std::to_string(i),
+                     .token = "t-" + std::to_string(i),
+                     .subscriber = "u",
+                     .topics = {}});
+  }
+  expect_same(lines);
+}
+
 TEST(BulkLoad, IsNotForAStoreThatHasDevices) {
   Room room;
   room.fill_line_by_line(numbered_lines(1), 1);
