@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <chrono>
+#include <thread>
 
 #include "storage/sqlite/app_upgrade.h"
 
@@ -167,6 +169,23 @@ struct Step {
 constexpr std::array<Step, kFormatVersion> kSteps = {
     {{kFirstFormat, nullptr}, {kSecondFormat, &count_apps}}};
 
+// When several change a new file's journal at once, SQLite tells all but one that they are busy, at
+// once and whatever the busy wait is. The one is done in a moment, and then there is nothing to
+// change.
+constexpr int kJournalAttempts = 1'000;
+constexpr std::chrono::milliseconds kJournalPause{2};
+
+void write_ahead(Database& database) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return database.execute("PRAGMA journal_mode = WAL");
+    } catch (const StoreFailure& failure) {
+      if (failure.error.kind != Error::Kind::kBusy || attempt == kJournalAttempts) throw;
+    }
+    std::this_thread::sleep_for(kJournalPause);
+  }
+}
+
 }  // namespace
 
 FileState identify(Database& database) {
@@ -196,7 +215,7 @@ void migrate(Database& database) {
   if (identify(database) == FileState::kEmpty) {
     database.execute(fmt::format("PRAGMA page_size = {}", kPageBytes));
   }
-  database.execute("PRAGMA journal_mode = WAL");
+  write_ahead(database);
   for (;;) {
     database.execute("BEGIN IMMEDIATE");
     try {
