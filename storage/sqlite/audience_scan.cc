@@ -133,10 +133,12 @@ void AudiencePages::read_frozen(const FrozenAudience& audience, DevicePosition a
   std::size_t met = 0;
   for (Cursor row = frozen_.rows(audience.event, first - first % kWindowSubscribers); row.next();) {
     decode_frozen(static_cast<std::uint32_t>(row.integer(0)), row.bytes(1), window_);
-    for (;;) {
+    for (bool again = false;; again = true) {
       choose_candidates(page.through, limit - page.devices.size());
       const std::uint64_t chosen = candidates_.count();
       if (chosen == 0) break;
+      // Members between the candidates were passed over: a second part of a window begins anew.
+      if (again) matcher_.start(*audience.expression);
       take_window(audience, after, limit, page);
       met += chosen;
       if (page.devices.size() >= limit || met >= kMembersPerPageMax) {

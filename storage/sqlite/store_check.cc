@@ -24,24 +24,33 @@ using namespace sqlite;  // NOLINT: this file is about nothing else
 
 constexpr std::size_t kProblemsMax = 100;  // sentences; more would only repeat the first
 
+void check_pages(Database& database, std::vector<std::string>& problems) {
+  try {
+    Statement check(database, "PRAGMA quick_check");
+    for (Cursor row = check.rows(); row.next();) {
+      if (row.bytes(0) == "ok") continue;
+      problems.push_back(fmt::format("the file's pages: {}", row.bytes(0)));
+    }
+  } catch (const StoreFailure& failure) {
+    problems.push_back(failure.error.message);
+  }
+}
+
 class StoreCheck {
  public:
   explicit StoreCheck(Database& database)
       : database_(database), audience_(database), events_(database) {}
 
-  std::vector<std::string> run(bool deep) {
-    guarded([&] { pages(); });
-    if (deep) {
-      guarded([&] { subscribers_and_devices(); });
-      guarded([&] { members(); });
-      guarded([&] { device_members(); });
-      guarded([&] { apps(); });
-      guarded([&] { unusual(); });
-      guarded([&] { topics(); });
-      guarded([&] { names(); });
-      guarded([&] { jobs(); });
-      guarded([&] { frozen(); });
-    }
+  std::vector<std::string> run() {
+    guarded([&] { subscribers_and_devices(); });
+    guarded([&] { members(); });
+    guarded([&] { device_members(); });
+    guarded([&] { apps(); });
+    guarded([&] { unusual(); });
+    guarded([&] { topics(); });
+    guarded([&] { names(); });
+    guarded([&] { jobs(); });
+    guarded([&] { frozen(); });
     return std::move(problems_);
   }
 
@@ -57,13 +66,6 @@ class StoreCheck {
   }
   void problem(std::string sentence) {
     if (problems_.size() < kProblemsMax) problems_.push_back(std::move(sentence));
-  }
-
-  void pages() {
-    Statement check(database_, "PRAGMA quick_check");
-    for (Cursor row = check.rows(); row.next();) {
-      if (row.bytes(0) != "ok") problem(fmt::format("the file's pages: {}", row.bytes(0)));
-    }
   }
 
   void subscribers_and_devices() {
@@ -447,7 +449,13 @@ Result<std::vector<std::string>> check_sqlite_store(const std::string& path, boo
     }
     Statement begin(database, "BEGIN"), end(database, "ROLLBACK");
     const ReadTransaction snapshot(begin, end);
-    return StoreCheck(database).run(deep);
+    std::vector<std::string> problems;
+    check_pages(database, problems);
+    if (deep) {
+      for (std::string& problem : StoreCheck(database).run())
+        problems.push_back(std::move(problem));
+    }
+    return problems;
   } catch (const StoreFailure& failure) {
     return tl::unexpected(failure.error);
   }
