@@ -162,6 +162,10 @@ Json counters_schema() {
 }
 
 void put_audience_fields(Json& schema) {
+  for (const char* const name : {"topic", "topics", "condition", "subscribers", "devices"}) {
+    schema["anyOf"].push_back({{"required", Json::array({name})}});
+  }
+  // From here on the schema itself gets no more members, which would move this one.
   Json& properties = schema["properties"];
   const Json topic{{"type", "string"}, {"pattern", "^[A-Za-z0-9._~%-]{1,128}$"}};
   properties["topic"] = topic;
@@ -180,10 +184,6 @@ void put_audience_fields(Json& schema) {
                          {"minItems", 1},
                          {"maxItems", store::kNamedAudienceMax},
                          {"items", {{"type", "string"}}}};
-    schema["anyOf"].push_back({{"required", Json::array({names})}});
-  }
-  for (const char* const name : {"topic", "topics", "condition"}) {
-    schema["anyOf"].push_back({{"required", Json::array({name})}});
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -64,6 +65,17 @@ void expect_refs_resolve(const Json& document, const Json& value) {
 TEST(OpenApi, ReferencesOnlyWhatItDefines) {
   const Json document = Json::parse(openapi_document());
   expect_refs_resolve(document, document);
+}
+
+TEST(OpenApi, AnEventAndACountNameTheirAudienceByTheSameFields) {
+  const Json schemas = Json::parse(openapi_document())["components"]["schemas"];
+  for (const char* const name : {"topic", "topics", "condition", "subscribers", "devices"}) {
+    EXPECT_TRUE(schemas["Event"]["properties"].contains(name)) << name;
+    EXPECT_EQ(schemas["Event"]["properties"][name], schemas["Audience"]["properties"][name]);
+    const Json required{{"required", {name}}};
+    EXPECT_EQ(std::ranges::count(schemas["Event"]["anyOf"], required), 1) << name;
+  }
+  EXPECT_FALSE(schemas["Audience"]["properties"].contains("app"));
 }
 
 }  // namespace
