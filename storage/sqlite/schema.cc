@@ -169,22 +169,10 @@ struct Step {
 constexpr std::array<Step, kFormatVersion> kSteps = {
     {{kFirstFormat, nullptr}, {kSecondFormat, &count_apps}}};
 
-// When several change a new file's journal at once, SQLite tells all but one that they are busy, at
-// once and whatever the busy wait is. The one is done in a moment, and then there is nothing to
-// change.
-constexpr int kJournalAttempts = 1'000;
-constexpr std::chrono::milliseconds kJournalPause{2};
-
-void write_ahead(Database& database) {
-  for (int attempt = 1;; ++attempt) {
-    try {
-      return database.execute("PRAGMA journal_mode = WAL");
-    } catch (const StoreFailure& failure) {
-      if (failure.error.kind != Error::Kind::kBusy || attempt == kJournalAttempts) throw;
-    }
-    std::this_thread::sleep_for(kJournalPause);
-  }
-}
+// When several make a store at once, SQLite tells some of them that they are busy, at once and
+// whatever the busy wait is: one sets the journal, another recovers it. It is done in a moment.
+constexpr int kMigrationAttempts = 1'000;
+constexpr std::chrono::milliseconds kMigrationPause{2};
 
 }  // namespace
 
@@ -211,11 +199,23 @@ FileState identify(Database& database) {
   return FileState::kEmpty;
 }
 
-void migrate(Database& database) {
-  if (identify(database) == FileState::kEmpty) {
+namespace {
+
+void migrate_once(Database& database) {
+  // In one transaction: what is asked one by one may be of before and of after another's first step.
+  database.execute("BEGIN");
+  FileState state = FileState::kEmpty;
+  try {
+    state = identify(database);
+  } catch (const StoreFailure&) {
+    database.rollback();
+    throw;
+  }
+  database.rollback();
+  if (state == FileState::kEmpty) {
     database.execute(fmt::format("PRAGMA page_size = {}", kPageBytes));
   }
-  write_ahead(database);
+  database.execute("PRAGMA journal_mode = WAL");
   for (;;) {
     database.execute("BEGIN IMMEDIATE");
     try {
@@ -232,6 +232,19 @@ void migrate(Database& database) {
       database.rollback();
       throw;
     }
+  }
+}
+
+}  // namespace
+
+void migrate(Database& database) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return migrate_once(database);
+    } catch (const StoreFailure& failure) {
+      if (failure.error.kind != Error::Kind::kBusy || attempt == kMigrationAttempts) throw;
+    }
+    std::this_thread::sleep_for(kMigrationPause);
   }
 }
 
