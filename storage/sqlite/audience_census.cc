@@ -8,6 +8,7 @@ AudienceCensus::AudienceCensus(Database& database, AudienceTables& tables)
     : tables_(tables),
       matcher_(database, tables),
       hot_(database),
+      next_subscriber_(database, "SELECT next_subscriber FROM meta"),
       none_or_several_chunks_(database, "unusual"),
       apns_chunks_(database, "unusual"),
       fcm_chunks_(database, "unusual"),
@@ -72,6 +73,12 @@ std::optional<std::uint32_t> AudienceCensus::walk(
   matcher_.start(expression);
   start_unusual(expression);
   hot_.restart();
+  std::uint64_t end = 0;  // nobody has this number
+  {
+    Cursor row = next_subscriber_.rows();
+    if (!row.next()) fail_corrupt("its counters");
+    end = row.natural(0);
+  }
   SubscriberBits candidates, read;
   std::optional<std::uint32_t> first;
   for (std::size_t windows = 0;; ++windows) {
@@ -84,6 +91,7 @@ std::optional<std::uint32_t> AudienceCensus::walk(
         first.reset();
       }
     }
+    if (first && *first >= end) first.reset();
     if (!first || windows == windows_max) break;
     const std::uint32_t base = *first - *first % kWindowSubscribers;
     candidates.set_from(*first - base);

@@ -45,6 +45,7 @@ class AudienceCensus {
   AudienceTables& tables_;
   AudienceMatcher matcher_;
   HotCursor hot_;
+  Statement next_subscriber_;
   ChunkCursor none_or_several_chunks_, apns_chunks_, fcm_chunks_, webpush_chunks_;
   std::array<MemberStream<MemberReader>, kPlatforms + 1> unusual_;  // [platform]
   std::uint8_t usual_ = 0;

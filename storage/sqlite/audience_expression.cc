@@ -33,7 +33,40 @@ bool is_of_topics(const Node& node) {
          std::all_of(node.of.begin(), node.of.end(), is_of_topics);
 }
 
+// What is rare comes first where all must hold, so that the others are asked for few; what only a
+// device's own row tells comes last.
+Node ordered(Node node) {
+  const bool all = node.kind == Node::Kind::kAnd;
+  std::stable_sort(node.of.begin(), node.of.end(), [](const Node& a, const Node& b) {
+    const bool a_leads = leads(a, true), b_leads = leads(b, true);
+    return a_leads != b_leads ? a_leads : a.most < b.most;
+  });
+  node.most = all ? kEverybody : 0;
+  for (const Node& part : node.of) {
+    if (all) {
+      node.most = std::min(node.most, part.most);
+    } else {
+      node.most = part.most > kEverybody - node.most ? kEverybody : node.most + part.most;
+    }
+  }
+  return node;
+}
+
+// Only leaves are negated in the end: so that whatever can lead does.
 Node negated(Node node) {
+  switch (node.kind) {
+    case Node::Kind::kNot: {
+      Node inner = std::move(node.of.front());
+      return inner;
+    }
+    case Node::Kind::kAnd:
+    case Node::Kind::kOr:
+      node.kind = node.kind == Node::Kind::kAnd ? Node::Kind::kOr : Node::Kind::kAnd;
+      for (Node& part : node.of) part = negated(std::move(part));
+      return ordered(std::move(node));
+    default:
+      break;
+  }
   Node out;
   out.kind = Node::Kind::kNot;
   out.most = kEverybody;
@@ -72,23 +105,6 @@ class Compiler {
     node.kind = condition.kind == Condition::Kind::kAnd ? Node::Kind::kAnd : Node::Kind::kOr;
     for (const Condition& part : condition.of) node.of.push_back(this->condition(part));
     return ordered(std::move(node));
-  }
-
-  // What is rare comes first where all must hold, so that the others are asked for few; what is
-  // frequent where one is enough. What only a device's own row tells comes last.
-  static Node ordered(Node node) {
-    const bool all = node.kind == Node::Kind::kAnd;
-    std::stable_sort(node.of.begin(), node.of.end(),
-                     [](const Node& a, const Node& b) { return a.most < b.most; });
-    node.most = all ? kEverybody : 0;
-    for (const Node& part : node.of) {
-      if (all) {
-        node.most = std::min(node.most, part.most);
-      } else {
-        node.most = part.most > kEverybody - node.most ? kEverybody : node.most + part.most;
-      }
-    }
-    return node;
   }
 
  private:
@@ -151,7 +167,7 @@ AudienceExpression compile_audience(AudienceTables& tables, std::string_view app
     Node only = std::move(root.of.front());
     root = std::move(only);
   } else {
-    root = Compiler::ordered(std::move(root));
+    root = ordered(std::move(root));
   }
   out.root = std::move(root);
   out.leads = leads(out.root, true);

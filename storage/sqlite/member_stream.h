@@ -59,6 +59,7 @@ class MemberStream {
   // of the candidates.
   template <class Visit>
   void each(std::uint32_t base, const SubscriberBits& candidates, Visit visit) {
+    if (candidates.count() < kSparse) return probe(base, candidates, visit);
     for (std::uint32_t i = candidates.next(0); i < kWindowSubscribers;) {
       if (!to(base + i)) return;
       std::uint32_t last = 0;
@@ -74,6 +75,23 @@ class MemberStream {
   }
 
  private:
+  // So few of a window are sought one by one: about one to three chunks.
+  static constexpr std::uint64_t kSparse = kWindowSubscribers / 256;
+
+  template <class Visit>
+  void probe(std::uint32_t base, const SubscriberBits& candidates, Visit visit) {
+    for (std::uint32_t i = candidates.next(0); i < kWindowSubscribers; i = candidates.next(i + 1)) {
+      if (!to(base + i)) return;
+      i = member_.subscriber - base;
+      if (i >= kWindowSubscribers) return;
+      // A subscriber may have several entries.
+      const std::uint32_t subscriber = member_.subscriber;
+      for (bool more = true; more && member_.subscriber == subscriber; more = after() != nullptr) {
+        visit(member_);
+      }
+    }
+  }
+
   // What a seek costs in chunks that are stepped over and read.
   static constexpr std::uint64_t kChunksPerSeek = 2;
   enum class State : std::uint8_t { kStarted, kInChunk, kEnded };
