@@ -39,11 +39,12 @@ struct Target {
   store::BulkLoad* load = nullptr;
 };
 
-import::Importer make(const Target& target, import::Importer::Options options){
-    if (target.load) return import::Importer(*target.load, std::move(options));
-if (target.store) return import::Importer(*target.store, std::move(options));
-return import::Importer(std::move(options));
-}  // namespace
+std::unique_ptr<import::Importer> importer_for(const Target& target,
+                                               import::Importer::Options options) {
+  if (target.load) return std::make_unique<import::Importer>(*target.load, std::move(options));
+  if (target.store) return std::make_unique<import::Importer>(*target.store, std::move(options));
+  return std::make_unique<import::Importer>(std::move(options));
+}
 
 class Import {
  public:
@@ -57,15 +58,16 @@ class Import {
                             .colour = terminal.colour,
                             .columns = terminal.columns,
                             .plain_interval = kPlainInterval}),
-        importer_(make(target, importer_options(config))) {}
+        importer_(importer_for(target, importer_options(config))) {}
 
   int run(ByteSource& source) {
     std::vector<char> block(kBlockBytes);
     while (true) {
       const auto read = source.read(block);
-      if (!read)
-        return fail(fmt::format("cannot read {}: {}", options_.file.string(), read.error()));
-      if (read->state == ByteSource::State::kStopped) return stop();
+      if (!read) {
+        return end_early(fmt::format("cannot read {}: {}", options_.file.string(), read.error()));
+      }
+      if (read->state == ByteSource::State::kStopped) return end_early("stopped");
       if (read->state == ByteSource::State::kEnd) break;
       bytes_ += read->bytes;
       if (const auto failed = take({block.data(), read->bytes})) return *failed;
@@ -73,8 +75,8 @@ class Import {
     }
     const auto rest = decompressor_.finish();
     if (!rest) return fail_coding(rest.error());
-    if (const auto fed = importer_.feed(*rest); !fed) return fail(fed.error().message);
-    const auto report = importer_.finish();
+    if (const auto fed = importer_->feed(*rest); !fed) return fail(fed.error().message);
+    const auto report = importer_->finish();
     if (!report) return fail(report.error().message);
     summarize(*report);
     return report->bad == 0 ? kExitOk : kExitBadLines;
@@ -89,7 +91,7 @@ class Import {
       const auto data = decompressor_.next(bytes);
       if (!data) return fail_coding(data.error());
       if (data->empty()) return std::nullopt;
-      if (const auto fed = importer_.feed(*data); !fed) return fail(fed.error().message);
+      if (const auto fed = importer_->feed(*data); !fed) return fail(fed.error().message);
     }
   }
 
@@ -105,7 +107,7 @@ class Import {
 
   void show(std::optional<std::uintmax_t> bytes_total) {
     if (!bar_.due()) return;
-    const std::uint64_t rows = importer_.so_far().lines;
+    const std::uint64_t rows = importer_->so_far().lines;
     rate_.note(Clock::now(), static_cast<double>(rows));
     Progress progress{.what = dry_run_ ? "dry run" : "import", .fraction = {}, .figures = {}};
     progress.figures = fmt::format("{} rows, {}/s", grouped(rows),
@@ -138,18 +140,18 @@ class Import {
   }
 
   // What was read goes to the store, but for a line that is not whole.
-  int stop() {
-    const auto report = importer_.finish(import::Importer::End::kBrokenOff);
+  int end_early(std::string_view why) {
+    const auto report = importer_->finish(import::Importer::End::kBrokenOff);
     if (!report) return fail(report.error().message);
     summarize(*report);
-    terminal_.err << fmt::format("carillon: stopped; go on with --resume-from-line {}\n",
+    terminal_.err << fmt::format("carillon: {}; go on with --resume-from-line {}\n", why,
                                  report->next_line);
     return kExitFailure;
   }
 
   int fail_coding(coding::CodingFault fault) {
     const std::string_view name = coding::coding_name(decompressor_.coding());
-    return fail(
+    return end_early(
         fault == coding::CodingFault::kTooLarge
             ? fmt::format("{}: its {} window is larger than 128 MiB", options_.file.string(), name)
             : fmt::format("{}: the {} data is damaged or ends too soon", options_.file.string(),
@@ -158,7 +160,7 @@ class Import {
 
   int fail(std::string_view sentence) {
     bar_.clear();
-    const import::ImportReport& report = importer_.so_far();
+    const import::ImportReport& report = importer_->so_far();
     terminal_.err << fmt::format("carillon: {}\n", sentence);
     if (in_one_piece_) {
       terminal_.err << "carillon: nothing is in the store; when that is mended, begin again\n";
@@ -180,7 +182,7 @@ class Import {
   const Clock::time_point begun_at_ = Clock::now();
   std::uintmax_t bytes_ = 0;  // read, as they were
   coding::Decompressor decompressor_{{}};
-  import::Importer importer_;  // last: its callbacks use what is above
+  std::unique_ptr<import::Importer> importer_;  // last: its callbacks use what is above
 };
 
 import::Importer::Options Import::importer_options(const config::Config& config){
@@ -196,7 +198,7 @@ options.on_bad_line = [this](const import::BadLine& bad) {
 };
 options.retry_busy = [this](unsigned attempt) { return wait_for_the_store(attempt); };
 return options;
-}  // namespace carillon::cli
+}  // namespace
 
 }  // namespace carillon::cli
 
