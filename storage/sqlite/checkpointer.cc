@@ -1,9 +1,16 @@
 #include "storage/sqlite/checkpointer.h"
 
 namespace carillon::store::sqlite {
+namespace {
+
+// The first statement reads the schema, which another process may be making.
+constexpr std::chrono::seconds kOpenWait{5};
+
+}  // namespace
 
 Checkpointer::Checkpointer(const std::string& path, std::chrono::milliseconds interval)
     : database_(path, Database::Access::kReadWrite), interval_(interval) {
+  database_.wait_when_busy(kOpenWait);
   database_.execute("PRAGMA synchronous = FULL");
   database_.execute("PRAGMA cache_size = -256");  // KiB; checkpoints copy past the cache
   database_.execute("PRAGMA wal_autocheckpoint = 0");
