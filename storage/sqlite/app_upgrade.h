@@ -5,8 +5,8 @@
 
 namespace carillon::store::sqlite {
 
-// Fills the new columns of `app`, and `unusual`, from `sub`. Two walks, constant memory; 0.2 s for a
-// million subscribers.
+// Fills the new columns of `app`, and `unusual`, from `sub`. Two walks, constant memory; 0.2 s for
+// a million subscribers.
 void count_apps(Database& database);
 
 }  // namespace carillon::store::sqlite

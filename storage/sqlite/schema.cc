@@ -202,7 +202,8 @@ FileState identify(Database& database) {
 namespace {
 
 void migrate_once(Database& database) {
-  // In one transaction: what is asked one by one may be of before and of after another's first step.
+  // In one transaction: what is asked one by one may be of before and of after another's first
+  // step.
   database.execute("BEGIN");
   FileState state = FileState::kEmpty;
   try {
