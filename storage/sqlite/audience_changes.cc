@@ -15,21 +15,27 @@ std::vector<Result<Registered>> AudienceEdit::put_devices(
   look_up(devices);
   std::vector<Result<Registered>> results;
   results.reserve(devices.size());
-  for (const DeviceRegistration& line : devices) results.push_back(put_device(line, now_ms));
+  for (const DeviceRegistration& line : devices) {
+    results.push_back(put_device(results.size(), line, now_ms));
+  }
   return results;
 }
 
-Result<Registered> AudienceEdit::put_device(const DeviceRegistration& line, std::int64_t now_ms) {
-  if (auto error = check_registration(line)) return tl::unexpected(*std::move(error));
-  const std::uint32_t app = app_id(line.app);
-  std::optional<Place> device = find_device(app, line.device);
-  std::optional<Place> holder = find_token(app, line.platform, line.token);
+Result<Registered> AudienceEdit::put_device(std::size_t number, const DeviceRegistration& line,
+                                            std::int64_t now_ms) {
+  const LineKeys keys = keys_[number];
+  if (keys.app == 0) {
+    if (auto error = check_registration(line)) return tl::unexpected(*std::move(error));
+  }
+  const std::uint32_t app = keys.app;
+  std::optional<Place> device = find_device(app, line.device, keys.device);
+  std::optional<Place> holder = find_token(app, line.platform, line.token, keys.token);
   if (holder && device && holder->slot == device->slot && holder->index == device->index) {
     holder.reset();
   }
   Slot* target = nullptr;
   if (!line.subscriber.empty()) {
-    target = find_subscriber(app, line.subscriber);
+    target = find_subscriber(app, line.subscriber, keys.subscriber);
   } else if (device && device->slot->now.anonymous) {
     target = device->slot;
   }
@@ -54,7 +60,7 @@ Result<Registered> AudienceEdit::put_device(const DeviceRegistration& line, std:
 
   if (holder) {
     detach(*robbed, holder->index);
-    device = find_device(app, line.device);  // may stand elsewhere in the same row now
+    device = find_device(app, line.device, keys.device);  // may stand elsewhere in the same row now
   }
   Registered result = Registered::kUnchanged;
   if (device && !left) {
@@ -149,18 +155,19 @@ bool AudienceEdit::update_in_place(Place place, const DeviceRegistration& line, 
   Slot& slot = *place.slot;
   const Subscriber::Device& device = slot.now.devices[place.index];
   const DevicePosition position = position_of(slot.id, device.ordinal);
-  StoredDevice stored = device_at(position);
-  const bool same_platform = stored.platform == line.platform;
-  const bool same_token = same_platform && stored.token == line.token;
+  const DeviceView known = device_at(slot, device.ordinal);
+  const bool same_platform = known.platform == line.platform;
+  const bool same_token = same_platform && known.token == line.token;
   const bool same_traits =
       device.traits ? traits_at(position) == facts.traits : facts.traits.empty();
   const bool later = facts.seen_day > device.seen_day;
   const bool awakes = device.stale && (later || line.last_seen_ms == 0);
-  if (same_token && stored.locale == facts.locale && device.timezone == facts.timezone &&
+  if (same_token && known.locale == facts.locale && device.timezone == facts.timezone &&
       same_traits && !later && !awakes) {
     return false;
   }
 
+  StoredDevice stored = known.stored();
   Subscriber::Device& changed = change(slot).devices[place.index];
   changed.timezone = facts.timezone;
   if (later) changed.seen_day = facts.seen_day;
@@ -220,14 +227,13 @@ AudienceEdit::Slot& AudienceEdit::new_subscriber(std::uint32_t app, std::string_
   if (meta_.next_subscriber > kSubscriberIdMax) {
     fail(Error::Kind::kFull, "the store has given out all its numbers of subscribers");
   }
-  slots_.emplace_back();
-  Slot& slot = slots_.back();
+  Slot& slot = slots_.emplace_back();
   slot.id = static_cast<std::uint32_t>(meta_.next_subscriber++);
   slot.changed = true;
   slot.now.app = app;
   slot.now.anonymous = name.empty();
   slot.now.name = name;
-  slot_by_id_.emplace(slot.id, &slot);
+  slot_by_id_.insert(slot_key(slot.id), static_cast<std::uint32_t>(slots_.size() - 1));
   if (!name.empty()) edit_name(tables_.subscriber_key(app, name), slot.id, false);
   return slot;
 }
@@ -235,7 +241,7 @@ AudienceEdit::Slot& AudienceEdit::new_subscriber(std::uint32_t app, std::string_
 Subscriber& AudienceEdit::change(Slot& slot) {
   if (!slot.changed) {
     slot.changed = true;
-    slot.before = slot.now;
+    slot.before = std::make_unique<Subscriber>(slot.now);
   }
   return slot.now;
 }
@@ -271,7 +277,7 @@ void AudienceEdit::detach(Slot& slot, std::size_t index) {
   Subscriber& subscriber = change(slot);
   const Subscriber::Device& device = subscriber.devices[index];
   const DevicePosition position = position_of(slot.id, device.ordinal);
-  const StoredDevice stored = device_at(position);
+  const DeviceView stored = device_at(slot, device.ordinal);
   edit_name(tables_.device_key(subscriber.app, device.name), slot.id, true);
   edit_name(tables_.token_key(subscriber.app, stored.platform, stored.token), slot.id, true);
   edit_device(position, std::nullopt);
@@ -438,10 +444,9 @@ StaleSweep AudienceEdit::sweep_stale(std::string_view app, StaleAction action,
 void AudienceEdit::set_stale(Slot& slot, std::size_t index) {
   Subscriber::Device& device = change(slot).devices[index];
   device.stale = true;
-  const DevicePosition position = position_of(slot.id, device.ordinal);
-  StoredDevice stored = device_at(position);
+  StoredDevice stored = device_at(slot, device.ordinal).stored();
   stored.stale = true;
-  edit_device(position, std::move(stored));
+  edit_device(position_of(slot.id, device.ordinal), std::move(stored));
 }
 
 bool AudienceEdit::remove_dead(DevicePosition position, Platform platform, std::string_view token,
@@ -452,7 +457,7 @@ bool AudienceEdit::remove_dead(DevicePosition position, Platform platform, std::
   for (std::size_t i = 0; i < devices.size(); ++i) {
     if (devices[i].ordinal != ordinal_of(position)) continue;
     if (devices[i].platform != platform || devices[i].registered_ms >= dead_since_ms) return false;
-    if (!token.empty() && device_at(position).token != token) return false;
+    if (!token.empty() && device_at(*holder, devices[i].ordinal).token != token) return false;
     detach(*holder, i);
     drop_if_empty(*holder);
     return true;

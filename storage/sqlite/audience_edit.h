@@ -11,7 +11,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,6 +49,12 @@ class AudienceEdit {
 
   std::vector<Result<Registered>> put_devices(std::span<const DeviceRegistration> devices,
                                               std::int64_t now_ms);
+  // The same in two steps, for lines that came at different times: what all of them ask for is read
+  // at once, then each is applied. `line` is the number'th that was looked up, and no flush
+  // between.
+  void look_up(std::span<const DeviceRegistration> devices);
+  Result<Registered> put_device(std::size_t number, const DeviceRegistration& line,
+                                std::int64_t now_ms);
   ErasedCounts erase_device(std::string_view app, std::string_view device);
   ErasedCounts erase_subscriber(std::string_view app, std::string_view subscriber);
   bool subscribe(std::string_view app, std::string_view topic, std::string_view subscriber);
@@ -77,15 +85,19 @@ class AudienceEdit {
                   probe = 0;
     friend bool operator==(const Meta&, const Meta&) = default;
   };
+  static inline const Subscriber kNobody;
   // A subscriber that this request has looked at.
   struct Slot {
     std::uint32_t id = 0;
     bool stored = false;  // has a row
     bool gone = false;    // is to have none
     bool changed = false;
+    std::uint32_t fetched = kNotFetched;  // where its devices begin in `fetched_`
     Subscriber now;
-    Subscriber before;  // as it is stored; kept from the first change on
+    std::unique_ptr<Subscriber> before;  // as it is stored, from the first change on; none: no row
+    const Subscriber& was() const { return before ? *before : kNobody; }
   };
+  static constexpr std::uint32_t kNotFetched = std::numeric_limits<std::uint32_t>::max();
   struct Place {
     Slot* slot = nullptr;
     std::size_t index = 0;
@@ -109,6 +121,43 @@ class AudienceEdit {
     bool whole = false;  // the subscriber does, with every device
     PlatformCounts devices{};
   };
+  // A device as the request sees it; until the next lookup.
+  struct DeviceView {
+    Platform platform = Platform::kApns;
+    std::string_view token;
+    std::uint16_t locale = 0;
+    std::uint64_t since = 0;
+    bool stale = false;
+    StoredDevice stored() const {
+      return {.platform = platform,
+              .token = std::string(token),
+              .locale = locale,
+              .since = since,
+              .stale = stale};
+    }
+  };
+  static DeviceView view_of(const StoredDevice& device) {
+    return {.platform = device.platform,
+            .token = device.token,
+            .locale = device.locale,
+            .since = device.since,
+            .stale = device.stale};
+  }
+  // Read ahead for a batch; tokens stand in `fetched_tokens_`.
+  struct FetchedDevice {
+    DevicePosition position = 0;
+    std::uint64_t since = 0;
+    std::size_t token_at = 0;
+    std::uint32_t token_bytes = 0;
+    std::uint16_t locale = 0;
+    Platform platform = Platform::kApns;
+    bool stale = false;
+  };
+  // What a line of a batch is found by. app 0: the line is refused.
+  struct LineKeys {
+    std::uint32_t app = 0;
+    std::uint64_t device = 0, token = 0, subscriber = 0;
+  };
   struct DeviceEdit {
     std::optional<StoredDevice> device;  // none: erased
     std::string packed;
@@ -116,14 +165,21 @@ class AudienceEdit {
   };
 
   // Lookups over what is gathered and stored.
-  void look_up(std::span<const DeviceRegistration> devices);
+  void look_up_names(std::vector<std::uint64_t>& keys);
+  void fetch_devices(std::size_t first);
+  void forget_looked_up();
   template <class Match>
   bool any_hint(std::uint64_t key, Match match);
   Slot* slot(std::uint32_t id);
+  static std::uint64_t slot_key(std::uint32_t id) { return std::uint64_t{id} + 1; }
+  // `key` is that of the name in `hx`, where it is known already.
+  Slot* find_subscriber(std::uint32_t app, std::string_view name, std::uint64_t key);
   Slot* find_subscriber(std::uint32_t app, std::string_view name);
+  std::optional<Place> find_device(std::uint32_t app, std::string_view name, std::uint64_t key);
   std::optional<Place> find_device(std::uint32_t app, std::string_view name);
-  std::optional<Place> find_token(std::uint32_t app, Platform platform, std::string_view token);
-  StoredDevice device_at(DevicePosition position);
+  std::optional<Place> find_token(std::uint32_t app, Platform platform, std::string_view token,
+                                  std::uint64_t key);
+  DeviceView device_at(const Slot& slot, std::uint8_t ordinal);
   TopicRow& topic_row(std::uint32_t id);
   std::optional<std::uint32_t> find_topic(std::uint32_t app, std::string_view name);
   std::uint32_t topic_id(std::uint32_t app, std::string_view name);
@@ -136,7 +192,6 @@ class AudienceEdit {
   std::string traits_at(DevicePosition position);
 
   // Changes.
-  Result<Registered> put_device(const DeviceRegistration& line, std::int64_t now_ms);
   std::optional<Error> refuse(const Slot* target, const std::optional<Place>& device,
                               const Slot* holder_slot, std::uint32_t app,
                               const DeviceRegistration& line);
@@ -187,6 +242,7 @@ class AudienceEdit {
   OrderedChunks<TraitFormat> traits_;
   OrderedChunks<HashFormat> names_;
   TraitCursor trait_at_;
+  HotCursor hot_at_;
   Statement data_version_, meta_row_, write_meta_, oldest_, insert_app_, insert_topic_,
       topic_by_id_, update_topic_, find_text_, insert_text_, put_subscriber_, erase_subscriber_,
       app_by_id_, update_app_, find_attribute_, insert_attribute_, walk_;
@@ -198,13 +254,24 @@ class AudienceEdit {
   bool erased_ = false;
 
   // Caches of rows, good while nobody else writes.
-  std::unordered_map<std::string, std::uint32_t> apps_, texts_, topics_, attributes_;
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  using Numbers = std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>>;
+  Numbers apps_, texts_, topics_, attributes_;
   std::unordered_map<std::uint32_t, TopicRow> topic_rows_;
   std::unordered_map<std::uint32_t, AppRow> app_rows_;
 
   // The request's.
   std::deque<Slot> slots_;
-  std::unordered_map<std::uint32_t, Slot*> slot_by_id_;
+  HashMultimap slot_by_id_;  // slot_key -> index in `slots_`
+  std::vector<LineKeys> keys_;
+  std::vector<FetchedDevice> fetched_;  // those of a subscriber stand together
+  std::string fetched_tokens_;
+  StoredDevice read_;            // what the latest DeviceView may look at
   HashMultimap hints_;           // stored ones of the batch in hand, then those gathered
   bool hints_complete_ = false;  // every key that the batch may ask for was looked up
   std::unordered_map<DevicePosition, DeviceEdit> device_edits_;

@@ -41,10 +41,7 @@ void AudienceEdit::flush() {
   flush_members();
   flush_topics();
   flush_apps();
-  slots_.clear();
-  slot_by_id_.clear();
-  hints_.clear();
-  hints_complete_ = false;
+  forget_looked_up();
   request_meta_ = meta_;
 }
 
@@ -71,16 +68,16 @@ void AudienceEdit::flush_slots() {
 void AudienceEdit::count_difference(const Slot& slot) {
   if (!slot.gone) ++meta_.subscribers;
   if (slot.stored) --meta_.subscribers;
-  meta_.devices += (slot.gone ? 0 : slot.now.devices.size()) - slot.before.devices.size();
+  meta_.devices += (slot.gone ? 0 : slot.now.devices.size()) - slot.was().devices.size();
   count_app(slot);
   count_topics(slot);
   edit_device_members(slot);
 }
 
 void AudienceEdit::count_app(const Slot& slot) {
-  const PlatformCounts before = slot.before.platforms();
+  const PlatformCounts before = slot.was().platforms();
   const PlatformCounts after = slot.gone ? PlatformCounts{} : slot.now.platforms();
-  const std::uint8_t kind_before = slot.before.only_platform();
+  const std::uint8_t kind_before = slot.was().only_platform();
   const std::uint8_t kind_after = slot.gone ? 0 : slot.now.only_platform();
   AppRow& app = app_row(slot.now.app);
   const auto touch = [&] {
@@ -108,7 +105,7 @@ void AudienceEdit::count_app(const Slot& slot) {
 void AudienceEdit::count_topics(const Slot& slot) {
   hearing_before_.clear();
   hearing_after_.clear();
-  gather_hearing(slot.before, hearing_before_);
+  gather_hearing(slot.was(), hearing_before_);
   if (!slot.gone) gather_hearing(slot.now, hearing_after_);
   const auto add = [&](std::uint32_t topic, const Hearing* before, const Hearing* after) {
     const bool was_whole = before && before->whole, is_whole = after && after->whole;
@@ -159,10 +156,9 @@ void AudienceEdit::edit_device_members(const Slot& slot) {
       }
     }
   };
-  static const Subscriber kNobody;
   const Subscriber& after = slot.gone ? kNobody : slot.now;
-  each(slot.before, after, true);
-  each(after, slot.before, false);
+  each(slot.was(), after, true);
+  each(after, slot.was(), false);
 }
 
 void AudienceEdit::flush_names() {

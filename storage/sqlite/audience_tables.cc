@@ -181,31 +181,29 @@ std::uint64_t AudienceTables::token_key(std::uint32_t app, Platform platform,
   return hash(NameKind::kToken, app, static_cast<std::uint8_t>(platform), token);
 }
 
+// Chunk by chunk where the keys stand close, by seeks where they do not.
 void AudienceTables::find_hints(const std::vector<std::uint64_t>& keys,
                                 std::vector<std::pair<std::uint64_t, std::uint32_t>>& out) {
-  constexpr std::uint64_t kChunksPerSeek = 8;
-  std::uint64_t reached = 0, span = 0;  // the last entry read; how far the latest chunk reached
-  bool open = false;
-  std::vector<std::uint64_t>::const_iterator key = keys.begin();
+  constexpr std::uint64_t kChunksPerSeek = 3;
+  std::uint64_t span = 0;     // how far the latest chunk reached
+  std::uint64_t reached = 0;  // its last entry
+  auto key = keys.begin();
   while (key != keys.end()) {
-    std::optional<std::uint64_t> sought;
-    if (!open || *key > reached + span * kChunksPerSeek) {
-      sought = *key;
-      if (!names_.seek(*key)) break;
-      open = true;
-    } else if (*key > reached && !names_.next()) {
-      break;
-    }
-    // All keys that this chunk may hold: those up to its last entry, and those between chunks.
-    while (key != keys.end() && *key < names_.fence()) ++key;
+    const bool steps = names_.at_chunk() && *key <= reached + span * kChunksPerSeek;
+    const std::uint64_t sought = *key;
+    if (!(steps ? names_.next() : names_.seek(sought))) break;
+    key = std::lower_bound(key, keys.end(), names_.fence());  // none stands between two chunks
     HashFormat::each(names_.fence(), names_.bytes(), [&](const HashFormat::Entry& entry) {
       while (key != keys.end() && *key < entry.key) ++key;
+      if (key == keys.end()) return false;
       reached = entry.key;
-      if (key != keys.end() && *key == entry.key) out.emplace_back(entry.key, entry.subscriber);
+      if (*key == entry.key) out.emplace_back(entry.key, entry.subscriber);
       return true;
     });
     span = reached - names_.fence() + 1;
-    if (key != keys.end() && (*key == reached || sought == *key)) ++key;
+    // Equal keys never stand in two chunks; and what was sought would have been in this one.
+    while (key != keys.end() && *key <= reached) ++key;
+    if (!steps && key != keys.end() && *key == sought) ++key;
   }
   names_.close();
 }

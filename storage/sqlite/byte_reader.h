@@ -19,6 +19,21 @@ inline void append_varint(std::string& out, std::uint64_t value) {
   out.push_back(static_cast<char>(value));
 }
 
+// The same where there is room for it; one past its last byte.
+inline char* put_varint(char* at, std::uint64_t value) {
+  while (value >= 0x80) {
+    *at++ = static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  *at++ = static_cast<char>(value);
+  return at;
+}
+
+inline char* put_fixed32(char* at, std::uint32_t value) {
+  for (int shift = 0; shift < 32; shift += 8) *at++ = static_cast<char>(value >> shift);
+  return at;
+}
+
 inline std::size_t varint_bytes(std::uint64_t value) {
   std::size_t bytes = 1;
   while (value >= 0x80) {

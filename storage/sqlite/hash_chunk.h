@@ -58,12 +58,16 @@ struct HashFormat {
   }
 
   static void encode(std::uint64_t fence, std::span<const Entry> entries, std::string& out) {
+    const std::size_t start = out.size();
+    out.resize(start + entries.size() * (kVarintBytesMax + 4));
+    char* at = out.data() + start;
     std::uint64_t previous = fence;
     for (const Entry& entry : entries) {
-      append_varint(out, entry.key - previous);
-      append_fixed32(out, entry.subscriber);
+      at = put_varint(at, entry.key - previous);
+      at = put_fixed32(at, entry.subscriber);
       previous = entry.key;
     }
+    out.resize(static_cast<std::size_t>(at - out.data()));
   }
 
   static void settle(Entry&, std::uint64_t) {}

@@ -2,6 +2,7 @@
 // of a hundred thousand lines asks it three times a line.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -10,6 +11,13 @@ namespace carillon::store::sqlite {
 
 class HashMultimap {
  public:
+  // Room for so many more, so that a batch grows it once.
+  void reserve(std::size_t more) {
+    std::size_t slots = std::max(slots_.size(), kFirstSlots);
+    while ((count_ + more + 1) * 2 > slots) slots *= 2;
+    if (slots > slots_.size()) resize(slots);
+  }
+
   // Key 0 is not allowed.
   void insert(std::uint64_t key, std::uint32_t value) {
     if ((count_ + 1) * 2 > slots_.size()) grow();
@@ -54,9 +62,10 @@ class HashMultimap {
     while (slots_[at].key != 0) at = (at + 1) & (slots_.size() - 1);
     slots_[at] = {key, value};
   }
-  void grow() {
-    std::vector<Slot> old = std::move(slots_);
-    slots_.assign(old.empty() ? kFirstSlots : old.size() * 2, {});
+  void grow() { resize(std::max(slots_.size() * 2, kFirstSlots)); }
+  void resize(std::size_t slots) {
+    const std::vector<Slot> old = std::move(slots_);
+    slots_.assign(slots, {});
     for (const Slot& slot : old) {
       if (slot.key != 0) place(slot.key, slot.value);
     }

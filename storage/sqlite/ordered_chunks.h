@@ -87,7 +87,7 @@ class OrderedChunks {
       const std::uint64_t base = Format::group(edits.front().entry.key);
       load(edits.front().entry.key, base);
       std::size_t count = 1;
-      if (edits.size() > 1) {
+      if (edits.size() > 1 && may_share(edits[1].entry.key)) {
         const std::uint64_t until = fence_after(chunk_.fence);
         while (count < edits.size() && edits[count].entry.key < until &&
                Format::group(edits[count].entry.key) == base) {
@@ -105,6 +105,7 @@ class OrderedChunks {
   static constexpr std::uint64_t kNoFence = std::numeric_limits<std::uint64_t>::max();
   // Below this a chunk that lost entries looks for a neighbour to join.
   static constexpr std::size_t kJoinBelow = Format::kBytesMax / 4;
+  static constexpr std::uint64_t kFarSpans = 2;  // of the chunk
   // Joined chunks keep room, so that the next insert does not split them again.
   static constexpr std::size_t kJoinedMax = Format::kBytesMax * 3 / 4;
 
@@ -121,6 +122,14 @@ class OrderedChunks {
     chunk_.stored = false;
     Cursor row = at_.rows(key);
     if (row.next() && row.natural(0) >= base) take(row, chunk_);
+  }
+
+  // Whether another edit is worth asking where the chunk ends: one that is far from what stands in
+  // it finds its own chunk, which may be this one again.
+  bool may_share(std::uint64_t key) const {
+    if (chunk_.entries.empty()) return true;
+    const std::uint64_t last = chunk_.entries.back().key;
+    return key <= last || (key - last) / kFarSpans <= last - chunk_.fence;
   }
 
   static void take(const Cursor& row, Chunk& chunk) {

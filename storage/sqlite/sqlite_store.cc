@@ -53,11 +53,7 @@ class SqliteStore final : public Store {
         writer_(options) {}
 
   Result<Registered> put_device(const DeviceRegistration& device, std::int64_t now_ms) override {
-    return write<Registered>([&](Writer::Session& session) {
-      auto results = session.audience.put_devices(std::span(&device, 1), now_ms);
-      if (!results.front()) throw sqlite::StoreFailure{std::move(results.front().error())};
-      return *results.front();
-    });
+    return writer_.put_device(device, now_ms);
   }
 
   Result<std::vector<Result<Registered>>> put_devices(std::span<const DeviceRegistration> devices,

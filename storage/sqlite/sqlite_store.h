@@ -48,8 +48,11 @@ struct SqliteStoreOptions {
 // How many lines a batch of `Store::put_devices` may have so that its transaction lets a relay
 // write in between (50-100 ms): with fewer, chunks are rewritten more often.
 inline constexpr std::size_t kBatchLinesBesideARelay = 2'000;
-// ... and into a store that nobody else uses.
+// ... and into a store that nobody else uses: with its lines the importer stays below 128 MiB.
 inline constexpr std::size_t kBatchLinesAlone = 50'000;
+// The writer's page cache for that: batches go through each table in the order of its keys, so no
+// page but the inner ones is asked for twice.
+inline constexpr std::size_t kBatchCacheKib = 8 * 1024;
 // How many lines to hand to a bulk load at once: it keeps none of them, so a batch is what two
 // threads pass on between them.
 inline constexpr std::size_t kBulkBatchLines = 4'000;

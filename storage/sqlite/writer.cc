@@ -60,13 +60,33 @@ Writer::~Writer() {
   thread_.join();
 }
 
-void Writer::submit(Apply apply, Company company, std::function<void(Result<void>)> done) {
+void Writer::enqueue(Request request) {
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back(
-        {.apply = std::move(apply), .company = company, .done = std::move(done), .result = {}});
+    queue_.push_back(std::move(request));
   }
   wake_.notify_one();
+}
+
+void Writer::submit(Apply apply, Company company, std::function<void(Result<void>)> done) {
+  enqueue({.apply = std::move(apply),
+           .registration = nullptr,
+           .company = company,
+           .done = std::move(done),
+           .result = {}});
+}
+
+Result<Registered> Writer::put_device(const DeviceRegistration& device, std::int64_t now_ms) {
+  Registration registration{.device = &device, .now_ms = now_ms, .answer = Registered::kUnchanged};
+  std::promise<Result<void>> promise;
+  auto future = promise.get_future();
+  enqueue({.apply = {},
+           .registration = &registration,
+           .company = Company::kShared,
+           .done = [&promise](Result<void> result) { promise.set_value(std::move(result)); },
+           .result = {}});
+  if (auto result = future.get(); !result) return tl::unexpected(std::move(result.error()));
+  return std::move(registration.answer);
 }
 
 Result<void> Writer::run(Apply apply, Company company) {
@@ -139,10 +159,12 @@ std::optional<Error> Writer::attempt(std::span<Request> group) {
     session_->begin.run();
     audience.begin();
     if (group.size() == 1) {
-      group.front().apply(*session_);
-      audience.flush();
+      apply_alone(group.front());
     } else {
-      for (Request& request : group) apply_beside_others(request);
+      register_together(group);
+      for (Request& request : group) {
+        if (!request.registration) apply_beside_others(request);
+      }
     }
     audience.finish();
     session_->commit.run();
@@ -154,6 +176,39 @@ std::optional<Error> Writer::attempt(std::span<Request> group) {
   commits_.fetch_add(1, std::memory_order_relaxed);
   committed_requests_.fetch_add(group.size(), std::memory_order_relaxed);
   return std::nullopt;
+}
+
+void Writer::apply_alone(Request& request) {
+  if (request.registration) {
+    put_together(std::span(&request.registration, 1));
+  } else {
+    request.apply(*session_);
+  }
+  session_->audience.flush();
+}
+
+// First, while nothing stands in the transaction that a failure of theirs must not take along: a
+// failure of theirs is one of the whole group, which is then tried one by one.
+void Writer::register_together(std::span<Request> group) {
+  registrations_.clear();
+  for (Request& request : group) {
+    if (request.registration) registrations_.push_back(request.registration);
+  }
+  if (registrations_.empty()) return;
+  put_together(registrations_);
+  session_->audience.flush();
+}
+
+void Writer::put_together(std::span<Registration* const> registrations) {
+  registered_.clear();
+  for (const Registration* registration : registrations) {
+    registered_.push_back(*registration->device);
+  }
+  session_->audience.look_up(registered_);
+  for (std::size_t i = 0; i < registrations.size(); ++i) {
+    registrations[i]->answer =
+        session_->audience.put_device(i, registered_[i], registrations[i]->now_ms);
+  }
 }
 
 void Writer::apply_beside_others(Request& request) {

@@ -51,6 +51,10 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
   ~Writer();  // applies what is queued first
 
+  // A line of its own, from any thread; waits until it is durable or refused. The registrations of
+  // a group are looked up and written together, before its other requests: who of several that wait
+  // at the same time comes first is nobody's promise.
+  Result<Registered> put_device(const DeviceRegistration& device, std::int64_t now_ms);
   // From any thread. `done` runs on the writer's thread once the request is durable or undone.
   void submit(Apply apply, Company company, std::function<void(Result<void>)> done);
   // Waits for it.
@@ -62,8 +66,14 @@ class Writer {
   }
 
  private:
+  struct Registration {
+    const DeviceRegistration* device = nullptr;
+    std::int64_t now_ms = 0;
+    Result<Registered> answer = Registered::kUnchanged;
+  };
   struct Request {
-    Apply apply;
+    Apply apply;  // none: `registration` is what is to be done
+    Registration* registration = nullptr;
     Company company = Company::kShared;
     std::function<void(Result<void>)> done;
     Result<void> result;
@@ -75,7 +85,11 @@ class Writer {
   void commit(std::vector<Request>& group);
   // Nothing, or why the transaction as a whole did not happen.
   std::optional<Error> attempt(std::span<Request> group);
+  void apply_alone(Request& request);
   void apply_beside_others(Request& request);
+  void register_together(std::span<Request> group);
+  void put_together(std::span<Registration* const> registrations);
+  void enqueue(Request request);
   void after_commit();
   void truncate_if_due();
   bool checkpoint(int mode);
@@ -84,7 +98,9 @@ class Writer {
   Database database_;
   std::optional<Session> session_;
   std::atomic<std::uint64_t> commits_{0}, committed_requests_{0};
-  int wal_pages_ = 0;  // as of the latest commit
+  std::vector<Registration*> registrations_;    // of the group in hand
+  std::vector<DeviceRegistration> registered_;  // what they say
+  int wal_pages_ = 0;                           // as of the latest commit
   std::optional<Clock::time_point> truncate_at_;
 
   std::mutex mutex_;

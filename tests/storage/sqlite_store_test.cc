@@ -1,6 +1,7 @@
 // What is the SQLite store's own: its file, its neighbours, its limits.
 #include "storage/sqlite/sqlite_store.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -313,6 +314,40 @@ TEST_F(SqliteStoreFile, ThatIsFullFailsOnlyThoseOfAGroupThatDidNotFit) {
   EXPECT_GT(kept, 10);
   EXPECT_GT(full, 10);
   EXPECT_EQ((*store)->stats()->devices, static_cast<std::uint64_t>(kept));
+  store->reset();
+  expect_sound();
+}
+
+TEST_F(SqliteStoreFile, AnswersEachRegistrationOfAGroupForItself) {
+  constexpr int kClients = 16, kRounds = 40;
+  auto store = open({.group_requests_max = kClients, .group_wait = std::chrono::seconds(1)});
+  ASSERT_TRUE(store);
+  std::atomic<int> created{0}, refused{0}, others{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kClients; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kRounds; ++i) {
+        // Two threads bring one token at about the same time; one in eight brings none.
+        const std::string token = t % 8 == 7 ? "" : fmt::format("token-{}-{}", t / 2, i);
+        const auto put_one =
+            put(**store, fmt::format("d-{}-{}", t, i), token, fmt::format("u-{}", i));
+        if (put_one && *put_one == Registered::kCreated) {
+          ++created;
+        } else if (!put_one && put_one.error().kind == Error::Kind::kInvalid) {
+          ++refused;
+        } else {
+          ++others;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(created, kClients / 8 * 7 * kRounds);
+  EXPECT_EQ(refused, kClients / 8 * kRounds);
+  EXPECT_EQ(others, 0);
+  const StoreStats stats = (*store)->stats().value();
+  EXPECT_EQ(stats.devices, kClients / 2u * kRounds) << "one device for each token";
+  EXPECT_LT(stats.commits, stats.committed_requests / 2) << "they did not share commits";
   store->reset();
   expect_sound();
 }
