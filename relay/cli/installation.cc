@@ -12,13 +12,15 @@ namespace carillon::cli {
 namespace {
 
 store::SqliteStoreOptions options_for(const config::Store& config, StoreUse use) {
-  return {
+  store::SqliteStoreOptions options{
       .path = config.path.string(),
       .create = use != StoreUse::kRead,
       .exclusive = use == StoreUse::kServe,
       .group_requests_max = config.group_commit_max,
       .group_wait = std::chrono::milliseconds(config.group_commit_wait_ms),
   };
+  if (use != StoreUse::kServe) options.writer_cache_kib = store::kBatchCacheKib;
+  return options;
 }
 
 }  // namespace

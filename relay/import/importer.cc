@@ -32,7 +32,9 @@ class Importer::Impl {
         options_(std::move(options)),
         json_({.app = options_.app, .known_apps = options_.known_apps}),
         csv_({.app = options_.app, .known_apps = options_.known_apps}),
-        line_(kLineBytesMax + RegistrationLine::kPaddingBytes) {}
+        line_(kLineBytesMax + RegistrationLine::kPaddingBytes) {
+    for (RegistrationBatch& batch : batches_) batch.reserve(options_.batch_lines);
+  }
 
   store::Result<void> feed(std::string_view bytes) {
     while (!bytes.empty() && !error_) {

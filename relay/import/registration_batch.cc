@@ -6,6 +6,12 @@
 
 namespace carillon::import {
 
+void RegistrationBatch::reserve(std::size_t lines) {
+  devices_.reserve(lines);
+  numbers_.reserve(lines);
+  ends_.reserve(lines);
+}
+
 void RegistrationBatch::add(std::uint64_t number, const store::DeviceRegistration& device) {
   store::DeviceRegistration& kept = devices_.emplace_back(device);
   kept.app = keep(device.app);
@@ -18,15 +24,16 @@ void RegistrationBatch::add(std::uint64_t number, const store::DeviceRegistratio
   kept.topics = kept.device_topics = {};
   kept.attributes = {};
   keep_all(device.topics);
-  const std::size_t topics_end = texts_.size();
+  const auto position = [](const auto& list) { return static_cast<std::uint32_t>(list.size()); };
+  const std::uint32_t topics_end = position(texts_);
   keep_all(device.device_topics);
-  const std::size_t device_topics_end = texts_.size();
+  const std::uint32_t device_topics_end = position(texts_);
   for (const store::AttributeView& attribute : device.attributes) keep_attribute(attribute);
   bytes_ += device.attributes.size() * sizeof(store::AttributeView);
   ends_.push_back({.topics = topics_end,
                    .device_topics = device_topics_end,
-                   .texts = texts_.size(),
-                   .attributes = attributes_.size()});
+                   .texts = position(texts_),
+                   .attributes = position(attributes_)});
   numbers_.push_back(number);
 }
 

@@ -17,6 +17,9 @@ namespace carillon::import {
 // Cleared and filled again, it allocates only while it grows. For one thread at a time.
 class RegistrationBatch {
  public:
+  // So many lines will not make it grow; a batch that grew by doubling would hold twice what it
+  // needs.
+  void reserve(std::size_t lines);
   // Copies what the views point to. `number` is the line's; lines are added in ascending order.
   void add(std::uint64_t number, const store::DeviceRegistration& device);
   void add_bad(std::uint64_t number, std::string reason);
@@ -51,7 +54,7 @@ class RegistrationBatch {
   std::vector<store::AttributeView> attributes_;
   // For each device: one past its last of each kind in `texts_` and `attributes_`.
   struct Ends {
-    std::size_t topics = 0, device_topics = 0, texts = 0, attributes = 0;
+    std::uint32_t topics = 0, device_topics = 0, texts = 0, attributes = 0;
   };
   std::vector<Ends> ends_;
   std::vector<BadLine> bad_;

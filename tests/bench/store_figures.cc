@@ -38,6 +38,19 @@ void write_numbers(const std::string& path, std::uint64_t count, Topics topics,
   if (!out) throw std::runtime_error(fmt::format("cannot write {}: free space on its disk", path));
 }
 
+carillon::import::ImportReport feed_file(import::Importer& importer, const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::vector<char> block(kBlockBytes);
+  while (in) {
+    in.read(block.data(), static_cast<std::streamsize>(block.size()));
+    const auto fed = importer.feed({block.data(), static_cast<std::size_t>(in.gcount())});
+    if (!fed) throw std::runtime_error(fed.error().message);
+  }
+  auto report = importer.finish();
+  if (!report) throw std::runtime_error(report.error().message);
+  return *std::move(report);
+}
+
 }  // namespace
 
 void write_lines(const std::string& path, std::uint64_t first, std::uint64_t count, Order order,
@@ -52,19 +65,6 @@ void write_known_lines(const std::string& path, std::uint64_t devices, std::uint
   const Shuffle shuffle(devices, kSeed + 1);
   write_numbers(path, count, Topics::kAll, shuffle);
 }
-
-import::ImportReport feed_file(import::Importer& importer,
-                               const std::string& path){std::ifstream in(path, std::ios::binary);
-std::vector<char> block(kBlockBytes);
-while (in) {
-  in.read(block.data(), static_cast<std::streamsize>(block.size()));
-  const auto fed = importer.feed({block.data(), static_cast<std::size_t>(in.gcount())});
-  if (!fed) throw std::runtime_error(fed.error().message);
-}
-auto report = importer.finish();
-if (!report) throw std::runtime_error(report.error().message);
-return *std::move(report);
-}  // namespace carillon::bench
 
 // As `carillon import` does it: a bulk load where that is possible, or else batches.
 Import import_file(const std::string& store_path, const std::string& lines_path) {
@@ -82,7 +82,8 @@ Import import_file(const std::string& store_path, const std::string& lines_path)
       import::Importer importer(**load, std::move(options));
       report = feed_file(importer, lines_path);
     } else {
-      const auto store = open_store(store_path);
+      const auto store = open_store(
+          store::SqliteStoreOptions{.path = store_path, .writer_cache_kib = store::kBatchCacheKib});
       import::Importer importer(*store, std::move(options));
       report = feed_file(importer, lines_path);
     }
@@ -95,10 +96,14 @@ Import import_file(const std::string& store_path, const std::string& lines_path)
           .unchanged = report.unchanged};
 }
 
-std::unique_ptr<store::Store> open_store(const std::string& path, bool exclusive) {
-  auto store = store::open_sqlite_store({.path = path, .exclusive = exclusive});
+std::unique_ptr<store::Store> open_store(const store::SqliteStoreOptions& options) {
+  auto store = store::open_sqlite_store(options);
   if (!store) throw std::runtime_error(store.error().message);
   return *std::move(store);
+}
+
+std::unique_ptr<store::Store> open_store(const std::string& path, bool exclusive) {
+  return open_store(store::SqliteStoreOptions{.path = path, .exclusive = exclusive});
 }
 
 std::uint64_t file_bytes(const std::string& path) {

@@ -26,6 +26,7 @@ void write_lines(const std::string& path, std::uint64_t first, std::uint64_t cou
 void write_known_lines(const std::string& path, std::uint64_t devices, std::uint64_t count);
 Import import_file(const std::string& store_path, const std::string& lines_path);
 
+std::unique_ptr<store::Store> open_store(const store::SqliteStoreOptions& options);
 std::unique_ptr<store::Store> open_store(const std::string& path, bool exclusive = false);
 std::uint64_t file_bytes(const std::string& path);
 
