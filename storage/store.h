@@ -155,6 +155,22 @@ struct StaleSweep {
   bool end = false;            // no device comes after
 };
 
+// Where a compaction stands. Opaque but for its beginning, the default; kept by who runs it: a
+// compaction that is not ended begins anew, and passes quickly over what it has done.
+struct CompactionPlace {
+  std::uint8_t stage = 0;
+  bool rewrite = false;
+  std::uint64_t next = 0;
+  friend bool operator==(const CompactionPlace&, const CompactionPlace&) = default;
+};
+
+struct CompactionStep {
+  CompactionPlace place;  // where the next call goes on
+  bool end = false;
+  double done = 0;  // 0..1, a guess
+  std::uint64_t file_bytes = 0, free_bytes = 0;
+};
+
 struct ErasedCounts {
   std::uint64_t devices = 0;
   std::uint64_t subscriptions = 0;
@@ -344,6 +360,8 @@ struct ApiKey {
 struct StoreStats {
   std::uint64_t devices = 0, subscribers = 0, topics = 0;
   std::uint64_t file_bytes = 0, wal_bytes = 0;
+  std::uint64_t free_bytes = 0;  // of the file: used again before it grows
+  bool shrinks = false;          // free bytes can go back to the file system while it is in use
   std::uint64_t commits = 0, committed_requests = 0;  // since open; their ratio is the group's size
 };
 
@@ -414,6 +432,11 @@ class Store {
 
   // Idempotency records older than `before_ms` are forgotten; their number.
   virtual Result<std::uint64_t> forget_idempotency_keys(std::int64_t before_ms) = 0;
+
+  // One step of upkeep, a transaction of its own: packs what erasures left sparse and gives free
+  // space back to the file system, working on about `bytes_max` bytes. Reads and writes go on
+  // between steps; `CompactionPace` says how large a step may be.
+  virtual Result<CompactionStep> compact(const CompactionPlace& place, std::size_t bytes_max) = 0;
 
   // A write that goes to the disk and back: what /readyz asks.
   virtual Result<void> check_writable() = 0;

@@ -71,6 +71,8 @@ class AudienceEdit {
   std::uint64_t freeze();
   // An audience frozen in this transaction runs until it is finished.
   void runs(std::uint64_t frozen) { oldest_running_ = std::min(oldest_running_, frozen); }
+  // The clock's number of the oldest running audience; larger than any: none runs.
+  std::uint64_t oldest_running() const { return oldest_running_; }
   std::uint32_t app_id(std::string_view name);
   AudienceTables& tables() { return tables_; }
   void probe();

@@ -215,6 +215,8 @@ void migrate_once(Database& database) {
   database.rollback();
   if (state == FileState::kEmpty) {
     database.execute(fmt::format("PRAGMA page_size = {}", kPageBytes));
+    // Before the first page is written, or never: free pages can go back to the file system.
+    database.execute("PRAGMA auto_vacuum = INCREMENTAL");
   }
   database.execute("PRAGMA journal_mode = WAL");
   for (;;) {
@@ -237,6 +239,11 @@ void migrate_once(Database& database) {
 }
 
 }  // namespace
+
+bool can_shrink(Database& database) {
+  constexpr std::int64_t kIncremental = 2;
+  return database.pragma("auto_vacuum") == kIncremental;
+}
 
 void migrate(Database& database) {
   for (int attempt = 1;; ++attempt) {

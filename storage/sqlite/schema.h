@@ -16,6 +16,9 @@ enum class FileState : std::uint8_t { kEmpty, kStore };
 // Refuses other people's files (kCorrupt) and newer stores (kNewerVersion); changes nothing.
 FileState identify(Database& database);
 
+// Whether free pages can go back to the file system. Stores made before compaction came cannot.
+bool can_shrink(Database& database);
+
 // Creates the tables in an empty file, or takes an older store step by step to this version; each
 // step is one transaction. For a connection that may write.
 void migrate(Database& database);

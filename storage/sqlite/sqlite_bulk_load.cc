@@ -303,7 +303,8 @@ class SqliteBulkLoad final : public BulkLoad {
 
 Result<std::unique_ptr<BulkLoad>> open_bulk_load(const SqliteStoreOptions& options) {
   try {
-    auto replacement = sqlite::StoreReplacement::begin(options);
+    auto replacement =
+        sqlite::StoreReplacement::begin(options, sqlite::StoreReplacement::Of::kEmptyStore);
     if (!replacement) return nullptr;
     return std::make_unique<sqlite::SqliteBulkLoad>(
         std::move(replacement), std::filesystem::path(options.path).parent_path().string());

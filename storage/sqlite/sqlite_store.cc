@@ -8,6 +8,7 @@
 
 #include "storage/sqlite/name_check.h"
 #include "storage/sqlite/reader_pool.h"
+#include "storage/sqlite/schema.h"
 #include "storage/sqlite/store_lock.h"
 #include "storage/sqlite/writer.h"
 
@@ -227,6 +228,14 @@ class SqliteStore final : public Store {
     });
   }
 
+  Result<CompactionStep> compact(const CompactionPlace& place, std::size_t bytes_max) override {
+    return write<CompactionStep>(
+        [&](Writer::Session& session) {
+          return session.compaction().step(place, bytes_max, session.audience.oldest_running());
+        },
+        Writer::Company::kAlone);
+  }
+
   Result<void> check_writable() override {
     return writer_.run([](Writer::Session& session) { session.audience.probe(); });
   }
@@ -238,6 +247,9 @@ class SqliteStore final : public Store {
           .devices = counts.devices, .subscribers = counts.subscribers, .topics = counts.topics};
       stats.file_bytes = static_cast<std::uint64_t>(session.database.pragma("page_count") *
                                                     session.database.pragma("page_size"));
+      stats.free_bytes = static_cast<std::uint64_t>(session.database.pragma("freelist_count") *
+                                                    session.database.pragma("page_size"));
+      stats.shrinks = sqlite::can_shrink(session.database);
       std::error_code gone;  // a log that is not there has no bytes
       const auto wal_bytes = std::filesystem::file_size(options_.path + "-wal", gone);
       stats.wal_bytes = gone ? 0 : wal_bytes;

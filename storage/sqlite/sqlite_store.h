@@ -81,4 +81,10 @@ using BackupProgress = std::function<void(std::uint64_t bytes_done, std::uint64_
 Result<std::uint64_t> backup_sqlite_store(const std::string& path, const std::string& target,
                                           const BackupProgress& progress = {});
 
+// Replaces a store that cannot shrink (StoreStats::shrinks), made by an earlier Carillon, by a
+// packed copy that can; its size. Nobody may have it open meanwhile: kBusy. kFull, before anything
+// is written, if the disk has no room for the copy beside it. A crash leaves one or the other,
+// whole.
+Result<std::uint64_t> convert_sqlite_store(const SqliteStoreOptions& options);
+
 }  // namespace carillon::store

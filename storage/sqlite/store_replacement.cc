@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -48,9 +49,32 @@ void sync_path(const std::string& path, int flags) {
   ::close(file);
 }
 
+// An empty file with the owner and the permissions of another: a store holds people's tokens, and
+// whoever serves it must be able to open what replaces it.
+void make_like(const std::string& like, const std::string& path) {
+  struct stat wanted {};
+  const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  bool made = file >= 0 && ::stat(like.c_str(), &wanted) == 0;
+  if (made && (wanted.st_uid != ::geteuid() || wanted.st_gid != ::getegid())) {
+    made = ::fchown(file, wanted.st_uid, wanted.st_gid) == 0;
+  }
+  made = made && ::fchmod(file, wanted.st_mode & 0777) == 0;
+  const std::string why = std::strerror(errno);
+  if (file >= 0) ::close(file);
+  if (made) return;
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+  fail(Error::Kind::kIo,
+       fmt::format("{} cannot be made with the owner and permissions of {}: {}", path, like, why));
+}
+
 }  // namespace
 
-std::unique_ptr<StoreReplacement> StoreReplacement::begin(const SqliteStoreOptions& options) {
+std::unique_ptr<StoreReplacement> StoreReplacement::begin(const SqliteStoreOptions& options,
+                                                          Of which) {
+  const auto unwanted = [which](Database& store) {
+    return which == Of::kEmptyStore && has_audience(store);
+  };
   std::error_code ignored;
   if (!options.create && !std::filesystem::exists(options.path, ignored)) {
     fail(Error::Kind::kNotFound,
@@ -72,7 +96,7 @@ std::unique_ptr<StoreReplacement> StoreReplacement::begin(const SqliteStoreOptio
   old->wait_when_busy(options.busy_wait);
   migrate(*old);
   old->wait_when_busy(std::chrono::milliseconds(0));
-  if (has_audience(*old) || !leave_wal(*old)) return nullptr;
+  if (unwanted(*old) || !leave_wal(*old)) return nullptr;
   try {
     // Keeps the file's lock beyond its transactions.
     old->execute("PRAGMA locking_mode = EXCLUSIVE");
@@ -83,7 +107,7 @@ std::unique_ptr<StoreReplacement> StoreReplacement::begin(const SqliteStoreOptio
     if (failure.error.kind != Error::Kind::kBusy) throw;
     return nullptr;
   }
-  if (has_audience(*old)) return nullptr;
+  if (unwanted(*old)) return nullptr;
   return std::unique_ptr<StoreReplacement>(
       new StoreReplacement(options, std::move(lock), std::move(old)));
 }
@@ -98,7 +122,10 @@ StoreReplacement::StoreReplacement(const SqliteStoreOptions& options,
     std::error_code ignored;
     std::filesystem::remove(new_path_ + end, ignored);
   }
+  make_like(path_, new_path_);
   {
+    // Of the copy: the old file stays as it is.
+    old_->execute("PRAGMA auto_vacuum = INCREMENTAL");
     Statement copy(*old_, "VACUUM INTO ?");
     copy.run(std::string_view(new_path_));
   }

@@ -19,6 +19,7 @@
 
 #include "storage/sqlite/audience_edit.h"
 #include "storage/sqlite/checkpointer.h"
+#include "storage/sqlite/compaction_edit.h"
 #include "storage/sqlite/event_edit.h"
 #include "storage/sqlite/sqlite_store.h"
 
@@ -35,10 +36,20 @@ class Writer {
           release(database, "RELEASE request"),
           rollback_to(database, "ROLLBACK TO request"),
           audience(database),
-          events(database, audience) {}
+          events(database, audience),
+          database_(database) {}
     Statement begin, commit, savepoint, release, rollback_to;
     AudienceEdit audience;
     EventEdit events;
+    // Made when it is first asked for: most visits never do.
+    CompactionEdit& compaction() {
+      if (!compaction_) compaction_.emplace(database_);
+      return *compaction_;
+    }
+
+   private:
+    Database& database_;
+    std::optional<CompactionEdit> compaction_;
   };
   using Apply = std::function<void(Session&)>;  // throws StoreFailure
   enum class Company : std::uint8_t {

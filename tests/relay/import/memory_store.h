@@ -121,6 +121,10 @@ class MemoryStore : public store::Store {
     done(unasked());
   }
   store::Result<std::uint64_t> forget_idempotency_keys(std::int64_t) override { return unasked(); }
+  store::Result<store::CompactionStep> compact(const store::CompactionPlace&,
+                                               std::size_t) override {
+    return unasked();
+  }
   store::Result<void> check_writable() override { return unasked(); }
   store::Result<store::StoreStats> stats() override { return unasked(); }
 
