@@ -33,7 +33,7 @@ class CompactionPace {
   }
 
  private:
-  const int rest_;
+  int rest_;
   std::size_t bytes_ = kBytesFirst;
 };
 

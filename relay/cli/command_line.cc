@@ -12,6 +12,7 @@
 #include "relay/cli/audience_command.h"
 #include "relay/cli/backup_command.h"
 #include "relay/cli/check_command.h"
+#include "relay/cli/compact_command.h"
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
 #include "relay/cli/import_command.h"
@@ -40,6 +41,7 @@ class CommandLine {
     add_serve();
     add_check();
     add_backup();
+    add_compact();
     add_import();
     add_audience();
     add_keys();
@@ -120,6 +122,22 @@ class CommandLine {
         });
     add_config_option(command);
     command->add_option("FILE", backup_target_, "the new file")->required();
+  }
+
+  void add_compact() {
+    CLI::App* const command =
+        add(app_, "compact",
+            "Make the store's file as small as what it holds, also while the relay runs",
+            "  carillon compact --config carillon.toml\n"
+            "Works in steps of some 20 ms between the relay's own; SIGINT stops it, what was done "
+            "stays\n"
+            "done. A store of an earlier Carillon is converted once, for which the relay must be "
+            "stopped\n"
+            "and the disk have room for a copy. The relay does the same by itself when a quarter "
+            "of the\n"
+            "file is free.",
+            [this] { return compact(); });
+    add_config_option(command);
   }
 
   void add_import() {
@@ -271,6 +289,16 @@ class CommandLine {
     if (api) return command(*api);
     explain(terminal_, api.error());
     return kExitUsage;
+  }
+
+  int compact() {
+    StopSignals signals;  // before the store has threads
+    const auto config = load_config_or_explain(terminal_, config_file_);
+    if (!config) return kExitFailure;
+    return run_compact(terminal_, config->store,
+                       {.rest = [&signals](std::chrono::milliseconds rest) {
+                         return signals.wait(rest) == StopSignals::Heard::kStop;
+                       }});
   }
 
   int import() {

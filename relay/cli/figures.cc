@@ -42,6 +42,17 @@ std::string counted(std::uint64_t number, std::string_view noun) {
   return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
 }
 
+std::string size_text(std::uint64_t bytes) {
+  constexpr std::uint64_t kKib = 1024;
+  if (bytes < kKib) return counted(bytes, "byte");
+  const auto of = [bytes](std::uint64_t unit) {
+    return static_cast<double>(bytes) / static_cast<double>(unit);
+  };
+  if (bytes < kKib * kKib) return fmt::format("{:.1f} KiB", of(kKib));
+  if (bytes < kKib * kKib * kKib) return fmt::format("{:.1f} MiB", of(kKib * kKib));
+  return fmt::format("{:.2f} GiB", of(kKib * kKib * kKib));
+}
+
 std::string duration_text(std::chrono::milliseconds duration) {
   const std::int64_t ms = duration.count();
   if (ms < 1'000) return fmt::format("{} ms", ms);

@@ -15,6 +15,9 @@ std::string grouped(std::uint64_t number);
 // 1, "app" → "1 app"; 2, "app" → "2 apps"
 std::string counted(std::uint64_t number, std::string_view noun);
 
+// 999 → "999 bytes", 1536 → "1.5 KiB", 1048576 → "1.0 MiB"
+std::string size_text(std::uint64_t bytes);
+
 // "850 ms", "12.3 s", "4 min 05 s", "3 h 20 min"
 std::string duration_text(std::chrono::milliseconds duration);
 

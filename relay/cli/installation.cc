@@ -14,7 +14,7 @@ namespace {
 store::SqliteStoreOptions options_for(const config::Store& config, StoreUse use) {
   store::SqliteStoreOptions options{
       .path = config.path.string(),
-      .create = use != StoreUse::kRead,
+      .create = use == StoreUse::kServe || use == StoreUse::kBeside,
       .exclusive = use == StoreUse::kServe,
       .group_requests_max = config.group_commit_max,
       .group_wait = std::chrono::milliseconds(config.group_commit_wait_ms),
@@ -47,6 +47,10 @@ std::unique_ptr<store::Store> open_store_or_explain(Terminal& terminal, const co
 std::unique_ptr<store::BulkLoad> try_bulk_load(const config::Store& config) {
   auto load = store::open_bulk_load(options_for(config, StoreUse::kBeside));
   return load ? std::move(*load) : nullptr;
+}
+
+store::Result<std::uint64_t> convert_store(const config::Store& config) {
+  return store::convert_sqlite_store(options_for(config, StoreUse::kUpkeep));
 }
 
 bool nobody_serves(const config::Store& config) {

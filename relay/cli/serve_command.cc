@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "relay/cli/figures.h"
 #include "relay/cli/installation.h"
 #include "relay/cli/stop_signals.h"
+#include "relay/cli/store_upkeep.h"
 #include "relay/fanout/engine.h"
 
 namespace carillon::cli {
@@ -63,6 +65,7 @@ class World {
   bool start() {
     store_ = open_store_or_explain(terminal_, config_.store, StoreUse::kServe);
     if (!store_) return false;
+    upkeep_ = std::make_unique<StoreUpkeep>(*store_);
     engine_ = std::make_unique<fanout::Engine>(*store_, config_.fanout, fanout::Clocks::system(),
                                                random_seed());
     return add_providers() && start_engine() && start_http();
@@ -77,17 +80,17 @@ class World {
                  url_of(config_.http.listen, http_->port()));
   }
 
-  // What nobody waits for.
-  void keep_house() {
-    const auto now = std::chrono::duration_cast<milliseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
-    const milliseconds kept = std::chrono::hours(config_.store.idempotency_hours);
-    const auto forgotten = store_->forget_idempotency_keys((now - kept).count());
-    if (!forgotten) {
-      spdlog::warn("old idempotency keys stay for now: {}", forgotten.error().message);
-    } else if (*forgotten > 0) {
-      spdlog::debug("{} idempotency keys are forgotten", *forgotten);
+  // What nobody waits for; how long until there may be more of it.
+  milliseconds keep_house() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= forget_at_) {
+      forget_old_keys();
+      forget_at_ = now + kHousekeepingInterval;
     }
+    const milliseconds pause = upkeep_->work();
+    const auto to_forget =
+        std::chrono::ceil<milliseconds>(forget_at_ - std::chrono::steady_clock::now());
+    return std::clamp(to_forget, milliseconds(0), pause);
   }
 
   // No new requests, then answers of what was sent, then the last checkpoint.
@@ -99,11 +102,24 @@ class World {
     http_.reset();
     publisher_.reset();
     engine_.reset();
+    upkeep_.reset();
     store_.reset();
     spdlog::info("stopped; what was not sent goes on at the next start");
   }
 
  private:
+  void forget_old_keys() {
+    const auto now = std::chrono::duration_cast<milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    const milliseconds kept = std::chrono::hours(config_.store.idempotency_hours);
+    const auto forgotten = store_->forget_idempotency_keys((now - kept).count());
+    if (!forgotten) {
+      spdlog::warn("old idempotency keys stay for now: {}", forgotten.error().message);
+    } else if (*forgotten > 0) {
+      spdlog::debug("{} idempotency keys are forgotten", *forgotten);
+    }
+  }
+
   bool add_providers() {
     for (const auto& [name, app] : config_.apps) engine_->add_app(name);
     Providers providers = make_providers(
@@ -142,6 +158,8 @@ class World {
   Terminal& terminal_;
   const config::Config config_;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<StoreUpkeep> upkeep_;
+  std::chrono::steady_clock::time_point forget_at_{};
   push::EventLoop loop_;
   std::unique_ptr<fanout::Engine> engine_;
   std::unique_ptr<api::EnginePublisher> publisher_;
@@ -159,8 +177,7 @@ int run_serve(Terminal& terminal, const std::filesystem::path& config_file) {
   if (!world.start()) return kExitFailure;
   world.announce();
   for (;;) {
-    world.keep_house();
-    switch (signals.wait(kHousekeepingInterval)) {
+    switch (signals.wait(world.keep_house())) {
       case StopSignals::Heard::kStop:
         signals.release();
         world.stop();

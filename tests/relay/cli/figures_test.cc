@@ -22,6 +22,14 @@ TEST(Figures, CountThings) {
   EXPECT_EQ(counted(1'000, "app"), "1,000 apps");
 }
 
+TEST(Figures, TellASizeInTheUnitThatFitsIt) {
+  EXPECT_EQ(size_text(0), "0 bytes");
+  EXPECT_EQ(size_text(1'023), "1,023 bytes");
+  EXPECT_EQ(size_text(1'024), "1.0 KiB");
+  EXPECT_EQ(size_text(1'536 * 1'024), "1.5 MiB");
+  EXPECT_EQ(size_text(1'024ULL * 1'024 * 1'024 * 5 / 4), "1.25 GiB");
+}
+
 TEST(Figures, TellADurationInTheUnitsThatFitIt) {
   EXPECT_EQ(duration_text(milliseconds(0)), "0 ms");
   EXPECT_EQ(duration_text(milliseconds(999)), "999 ms");

@@ -26,6 +26,9 @@ class MemoryStore : public store::Store {
   std::function<std::optional<store::Error>()> refuse_batch;
   std::function<store::Result<store::AudienceCount>(std::string_view, const store::Audience&)>
       count_audience;
+  std::function<store::Result<store::CompactionStep>(const store::CompactionPlace&, std::size_t)>
+      compact_step;
+  std::function<store::Result<store::StoreStats>()> tell_stats;
   std::string refused_device;  // the one that the store itself finds invalid
 
   store::Result<std::vector<store::Result<store::Registered>>> put_devices(
@@ -121,12 +124,16 @@ class MemoryStore : public store::Store {
     done(unasked());
   }
   store::Result<std::uint64_t> forget_idempotency_keys(std::int64_t) override { return unasked(); }
-  store::Result<store::CompactionStep> compact(const store::CompactionPlace&,
-                                               std::size_t) override {
+  store::Result<store::CompactionStep> compact(const store::CompactionPlace& place,
+                                               std::size_t bytes) override {
+    if (compact_step) return compact_step(place, bytes);
     return unasked();
   }
   store::Result<void> check_writable() override { return unasked(); }
-  store::Result<store::StoreStats> stats() override { return unasked(); }
+  store::Result<store::StoreStats> stats() override {
+    if (tell_stats) return tell_stats();
+    return unasked();
+  }
 
  private:
   static tl::unexpected<store::Error> unasked() {
