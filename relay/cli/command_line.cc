@@ -16,6 +16,7 @@
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
 #include "relay/cli/import_command.h"
+#include "relay/cli/inspect_command.h"
 #include "relay/cli/installation.h"
 #include "relay/cli/keys_command.h"
 #include "relay/cli/publish_command.h"
@@ -42,6 +43,7 @@ class CommandLine {
     add_check();
     add_backup();
     add_compact();
+    add_inspect();
     add_import();
     add_audience();
     add_keys();
@@ -138,6 +140,57 @@ class CommandLine {
             "file is free.",
             [this] { return compact(); });
     add_config_option(command);
+  }
+
+  void add_inspect() {
+    using What = store::Inspection::What;
+    CLI::App* const inspect = app_.add_subcommand(
+        "inspect", "Look into the store, which is packed and closed to the sqlite3 shell");
+    inspect->require_subcommand(1);
+    inspect->footer(
+        "Reads only, beside a running relay too. What is damaged is told as that. Tokens are\n"
+        "shortened unless --show-tokens asks for them: who has one can send to the device.");
+    const auto look = [&](const std::string& name, const std::string& what,
+                          const std::string& example, What at) {
+      CLI::App* const command = add(*inspect, name, what, example, [this, at] {
+        inspection_.what = at;
+        const auto config = load_config_or_explain(terminal_, config_file_);
+        return config ? run_inspect(terminal_, config->store, inspection_, inspect_json_)
+                      : kExitFailure;
+      });
+      add_config_option(command);
+      command->add_flag("--json", inspect_json_, "one JSON object");
+      return command;
+    };
+    const auto named = [&](CLI::App* command, const char* first, const char* second) {
+      command->add_option(first, inspection_.first, "")->required();
+      command->add_option(second, inspection_.second, "")->required();
+      command->add_flag("--show-tokens", inspection_.show_tokens, "tokens in full");
+    };
+    look("summary", "What the file has of everything; reads all of it, seconds for a large one",
+         "  carillon inspect summary --config carillon.toml", What::kSummary);
+    named(look("device", "All that is known of a device, where it stands, and its running events",
+               "  carillon inspect device --config carillon.toml video d-1", What::kDevice),
+          "APP", "DEVICE");
+    named(look("subscriber", "A subscriber with topics and devices",
+               "  carillon inspect subscriber --config carillon.toml video u-9", What::kSubscriber),
+          "APP", "SUBSCRIBER");
+    CLI::App* const topic =
+        look("topic", "A topic's counts, its chunks and its first members",
+             "  carillon inspect topic --config carillon.toml video channel-42", What::kTopic);
+    named(topic, "APP", "TOPIC");
+    topic->add_option("--members", inspection_.items_max, "how many members are listed")
+        ->capture_default_str();
+    named(
+        look("chunk", "One chunk's entries, one a line",
+             "  carillon inspect chunk --config carillon.toml hot 4711:0\n"
+             "  carillon inspect chunk --config carillon.toml mem 3:4711\n"
+             "TABLE: sub, hot, mem, devmem, trait, unusual, hx. KEY: a number, or two:\n"
+             "subscriber:ordinal for hot and trait, topic:subscriber for mem and devmem,\n"
+             "group:subscriber for unusual, kind:hash for hx. The chunk is shown that has the key\n"
+             "or would have it.",
+             What::kChunk),
+        "TABLE", "KEY");
   }
 
   void add_import() {
@@ -349,6 +402,8 @@ class CommandLine {
   bool dry_run_ = false;
   AudienceCountOptions audience_;
   std::filesystem::path backup_target_;
+  store::Inspection inspection_;
+  bool inspect_json_ = false;
   std::string key_name_;
   std::string key_scopes_;
   PublishOptions publish_;

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 TEST(CommandLine, EveryCommandHelpsWithAnExample) {
   const std::vector<std::vector<std::string>> kCommands{
       {"serve"},          {"check"},   {"import"}, {"keys", "create"}, {"keys", "list"},
-      {"keys", "revoke"}, {"publish"}, {"watch"},  {"compact"},
+      {"keys", "revoke"}, {"publish"}, {"watch"},  {"compact"},        {"inspect", "device"},
   };
   for (std::vector<std::string> words : kCommands) {
     const std::string example = "  carillon " + testing::PrintToString(words[0]).substr(1, 3);
@@ -55,6 +55,8 @@ TEST(CommandLine, WhatMakesNoSenseIsAUsageError) {
       {"keys"},
       {"keys", "create", "--config", "c.toml"},
       {"publish", "--app", "video", "--title", "x"},
+      {"inspect"},
+      {"inspect", "device", "--config", "c.toml", "video"},
       {"import", "--config", "c", "--resume-from-line", "0"},
       {"import", "--config", "c", "--format", "xml"},
       {"audience", "count", "--config", "c", "'a' in topics"},
