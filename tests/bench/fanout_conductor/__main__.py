@@ -1,0 +1,108 @@
+"""Starts simulator and relay, lets the relay and others send by turns, prints a table and an object."""
+
+import argparse
+import json
+import math
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import figures
+import machine
+import pairs
+from senders import RelaySender, other_senders
+from world import BINARIES, MIXES, World
+
+SIZES = [100_000, 1_000_000]
+# A run lasts about as long at this rate: what makes it one second or more is found by the warm-up.
+RUN_SECONDS = 1.2
+ROUNDS = 10
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/fanout",
+        description="Notifications a second and what one costs: the relay beside h2load and a "
+                    "plain nghttp2 client, by turns, against the same simulator.")
+    parser.add_argument("--case", action="append", choices=list(MIXES),
+                        help="only this platform; may be repeated (default: all)")
+    parser.add_argument("--devices", type=int, action="append", metavar="N",
+                        help=f"may be repeated (default: {' and '.join(map(str, SIZES))})")
+    parser.add_argument("--rounds", type=int, default=None, metavar="N",
+                        help=f"pairs of runs (default: {ROUNDS})")
+    parser.add_argument("--connections", type=int, default=4, metavar="N",
+                        help="to each gateway, of every sender (default: 4)")
+    parser.add_argument("--streams", type=int, default=None, metavar="N",
+                        help="at once on a connection, for every sender (default: what the "
+                             "platforms allow, APNs 1000 and FCM 100)")
+    parser.add_argument("--rtt", type=int, default=0, metavar="MS",
+                        help="the simulator keeps each answer for this long (default: 0)")
+    parser.add_argument("--quick", action="store_true",
+                        help="100,000 devices, three rounds: shows that it works, proves nothing")
+    parser.add_argument("--no-plain", action="store_true", help="leave out the plain client")
+    parser.add_argument("--folder", default=None, help="where the store goes (default: a new one)")
+    parser.add_argument("--json", action="store_true", help="the figures as an object on the last line")
+    settings = parser.parse_args()
+    settings.case = settings.case or list(MIXES)
+    settings.devices = sorted(settings.devices or (SIZES[:1] if settings.quick else SIZES))
+    settings.rounds = settings.rounds or (3 if settings.quick else ROUNDS)
+    if min(settings.devices) < 1_000 or settings.rounds < 1 or settings.connections < 1:
+        parser.error("at least 1000 devices, one round and one connection")
+    settings.streams_apns = settings.streams or 1000
+    settings.streams_fcm = settings.streams or 100
+    settings.rtt_ms = settings.rtt
+    settings.sender_core, settings.simulator_core = machine.two_cores()
+    return settings
+
+
+def measure(world, settings):
+    """(rounds, senders): each round a Sample for each sender."""
+    senders = [RelaySender(world)] + other_senders(
+        world, not settings.no_plain and (BINARIES / "fanout_client").exists())
+    relay = senders[0]
+    first = relay.run()  # connections are made and grow, the files come into the page cache
+    relay_warm = relay.run()
+    events = 1 if settings.quick else max(1, math.ceil(RUN_SECONDS * relay_warm.per_second / first.count))
+    rounds = []
+    for _, order in pairs.turns(senders, settings.rounds):
+        samples = {}
+        for sender in order:
+            samples[sender.name] = sender.run(events)
+        rounds.append(samples)
+        print(".", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return rounds, senders, events
+
+
+def main():
+    settings = parse()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="carillon-fanout-", dir=settings.folder))
+    lines = machine.describe(folder) + figures.describe_settings(settings)
+    print("\n".join(lines), "\n")
+    rows = []
+    try:
+        for case in settings.case:
+            for devices in settings.devices:
+                place = folder / f"{case}-{devices}"
+                place.mkdir()
+                print(f"{case}, {devices} devices ", end="", file=sys.stderr, flush=True)
+                world = World(place, case, devices, settings)
+                try:
+                    rounds, senders, events = measure(world, settings)
+                    rows.append(figures.Row.made_of(case, devices, events, rounds, senders,
+                                                    machine.resident_peak_mib(world.relay.pid)))
+                finally:
+                    world.stop()
+                    shutil.rmtree(place, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(figures.table(rows))
+    print("\n".join(figures.remarks(rows)))
+    if settings.json:
+        print(json.dumps(figures.as_object(rows)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

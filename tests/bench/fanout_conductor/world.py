@@ -1,0 +1,219 @@
+"""A simulator and a relay of their own, each on its core, with one kind of audience in the store."""
+
+import http.client
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests/end_to_end"))
+
+# pylint: disable=wrong-import-position
+from program import Program  # noqa: E402
+from simulator import BUNDLE_ID, PROJECT, free_port  # noqa: E402
+
+import machine  # noqa: E402
+
+BINARIES = ROOT / "build/release/bin"
+CLIENT_EMAIL = "push@carillon.example"
+SEED = 7
+TOPIC = "everyone"
+# Device populations: what h2load does at once for APNs and FCM together is 55:45, as in the mix.
+MIXES = {"apns": "apns:100", "fcm": "fcm:100", "mix": "apns:55,fcm:45"}
+
+
+class World:
+    """Started by the constructor; `stop` ends both programs. The folder is the caller's."""
+
+    def __init__(self, folder, case, devices, settings):
+        self.folder = folder
+        self.case = case
+        self.devices = devices
+        self.settings = settings
+        self._connection = None
+        self._programs = []
+        self.credentials = folder / "credentials"
+        self.fcm_port = free_port()
+        self.relay_port = free_port()
+        subprocess.run([ROOT / "deploy/credentials", self.credentials, "--token-uri",
+                        self.token_uri], check=True, stdout=subprocess.DEVNULL)
+        try:
+            self._start_simulator()
+            self._configure_relay()
+            self._import_devices()
+            self._start_relay()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def token_uri(self):
+        return f"https://127.0.0.1:{self.fcm_port}/token"
+
+    def streams(self, platform):
+        return self.settings.streams_apns if platform == "apns" else self.settings.streams_fcm
+
+    def port(self, platform):
+        return self.apns_port if platform == "apns" else self.fcm_port
+
+    # --- starting
+
+    def _start(self, name, core, command):
+        program = Program(name, machine.pinned(core, command))
+        self._programs.append(program)
+        return program
+
+    def _start_simulator(self):
+        config = self.folder / "device-sim.toml"
+        config.write_text(f"""
+threads = 1
+[tls]
+certificate = "{self.credentials}/server.pem"
+key = "{self.credentials}/server-key.pem"
+[apns]
+listen = "127.0.0.1:0"
+topics = ["{BUNDLE_ID}"]
+max_concurrent_streams = {self.settings.streams_apns}
+[[apns.keys]]
+key_id = "SIMKEY0001"
+team_id = "SIMTEAM001"
+public_key = "{self.credentials}/apns-public.pem"
+[fcm]
+listen = "127.0.0.1:{self.fcm_port}"
+project = "{PROJECT}"
+client_email = "{self.service_account['client_email']}"
+public_key = "{self.credentials}/fcm-public.pem"
+token_uri = "{self.token_uri}"
+max_concurrent_streams = {self.settings.streams_fcm}
+[control]
+listen = "127.0.0.1:0"
+[population]
+devices = {self.devices}
+seed = {SEED}
+mix = "{MIXES[self.case]}"
+[journal]
+memory_mib_max = 1024
+""")
+        self.simulator = self._start("device-sim", self.settings.simulator_core,
+                                     [BINARIES / "device-sim", "serve", "--config", config])
+        ports = {name: int(self.simulator.wait_for_line(
+            rf"^{name} listening on \S*:(\d+)").group(1)) for name in ("apns", "control")}
+        self.apns_port, self.control_port = ports["apns"], ports["control"]
+        self.simulator.wait_for_line(r"^ready")
+        if self.settings.rtt_ms:
+            self.simulated("PUT", "/sim/faults", {"latency_ms": self.settings.rtt_ms})
+
+    @property
+    def service_account(self):
+        return json.loads((self.credentials / "service-account.json").read_text())
+
+    def _configure_relay(self):
+        self.relay_config = self.folder / "carillon.toml"
+        self.relay_config.write_text(f"""
+[http]
+listen = "127.0.0.1:{self.relay_port}"
+threads = 80
+[store]
+path = "{self.folder}/carillon.db"
+[apps.video.apns]
+endpoint = "https://127.0.0.1:{self.apns_port}"
+ca_file = "{self.credentials}/ca.pem"
+key_file = "{self.credentials}/apns.p8"
+key_id = "SIMKEY0001"
+team_id = "SIMTEAM001"
+bundle_id = "{BUNDLE_ID}"
+connections_max = {self.settings.connections}
+streams_max = {self.settings.streams_apns}
+[apps.video.fcm]
+endpoint = "https://127.0.0.1:{self.fcm_port}"
+ca_file = "{self.credentials}/ca.pem"
+service_account_file = "{self.credentials}/service-account.json"
+connections_max = {self.settings.connections}
+streams_max = {self.settings.streams_fcm}
+""")
+
+    def device_lines(self, count, stdout=subprocess.PIPE):
+        """The process that prints the first `count` devices as import lines."""
+        return subprocess.Popen(
+            [BINARIES / "device-sim", "devices", "--count", str(count), "--seed", str(SEED),
+             "--mix", MIXES[self.case], "--app", "video", "--topic", TOPIC],
+            stdout=stdout, stderr=subprocess.DEVNULL)
+
+    def _import_devices(self):
+        devices = self.device_lines(self.devices)
+        imported = subprocess.run(
+            [BINARIES / "carillon", "import", "--config", self.relay_config, "-"],
+            stdin=devices.stdout, capture_output=True, text=True, check=False)
+        devices.stdout.close()
+        if devices.wait() != 0 or imported.returncode != 0:
+            raise RuntimeError(f"the import failed: {imported.stderr}{imported.stdout}")
+
+    def _start_relay(self):
+        made = subprocess.run(
+            [BINARIES / "carillon", "keys", "create", "--config", self.relay_config,
+             "--name", "bench", "--scopes", "publish,subscribe,admin"],
+            capture_output=True, text=True, check=True)
+        self.key = made.stdout.strip()
+        self.relay = self._start("carillon", self.settings.sender_core,
+                                 [BINARIES / "carillon", "serve", "--config", self.relay_config])
+        self.relay.wait_for_line(r"^ready")
+
+    def stop(self):
+        if self._connection is not None:
+            self._connection.close()
+        for program in reversed(self._programs):
+            program.stop()
+
+    # --- asking
+
+    def ask(self, method, path, body=None):
+        """The relay's answer as JSON, over one connection that is kept."""
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection("127.0.0.1", self.relay_port, timeout=60)
+        headers = {"Authorization": f"Bearer {self.key}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            # Silent for longer than the relay keeps connections; nothing was processed.
+            self._connection.close()
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status not in (200, 202):
+            raise RuntimeError(f"{method} {path}: {answer.status} {content[:500]!r}")
+        return json.loads(content)
+
+    def simulated(self, method, path, body=None):
+        """The simulator's answer as JSON; None: it knows nothing of it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.control_port, timeout=60)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body),
+                               {"Content-Type": "application/json"} if body is not None else {})
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        if answer.status == 404:
+            return None
+        if answer.status not in (200, 204):
+            raise RuntimeError(f"{method} {path}: {answer.status} {content[:500]!r}")
+        return json.loads(content) if content else None
+
+    def wait_until_completed(self, event, expected, within_s=600):
+        """The event's document when it is over; few questions, the later the denser."""
+        began = time.monotonic()
+        while True:
+            document = self.ask("GET", f"/v1/events/{event}")
+            if document["state"] == "completed":
+                return document
+            waited = time.monotonic() - began
+            if waited > within_s:
+                raise RuntimeError(f"the event did not complete: {document}\n{self.relay.output()}")
+            done = document["counters"]["accepted"]
+            left_s = (expected - done) / done * waited if done else 0.02
+            time.sleep(min(0.25, max(0.002, 0.8 * left_s)))
