@@ -8,7 +8,9 @@ import shutil
 import sys
 import tempfile
 
+import callgrind
 import figures
+import instructions
 import machine
 import pairs
 from senders import RelaySender, other_senders
@@ -40,6 +42,8 @@ def parse():
                         help="the simulator keeps each answer for this long (default: 0)")
     parser.add_argument("--quick", action="store_true",
                         help="100,000 devices, three rounds: shows that it works, proves nothing")
+    parser.add_argument("--no-instructions", action="store_true",
+                        help="leave out callgrind, which takes a minute or two")
     parser.add_argument("--no-plain", action="store_true", help="leave out the plain client")
     parser.add_argument("--folder", default=None, help="where the store goes (default: a new one)")
     parser.add_argument("--json", action="store_true", help="the figures as an object on the last line")
@@ -49,6 +53,8 @@ def parse():
     settings.rounds = settings.rounds or (3 if settings.quick else ROUNDS)
     if min(settings.devices) < 1_000 or settings.rounds < 1 or settings.connections < 1:
         parser.error("at least 1000 devices, one round and one connection")
+    settings.count_instructions = ("apns" in settings.case and callgrind.available() and
+                                   not settings.quick and not settings.no_instructions)
     settings.streams_apns = settings.streams or 1000
     settings.streams_fcm = settings.streams or 100
     settings.rtt_ms = settings.rtt
@@ -80,7 +86,7 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="carillon-fanout-", dir=settings.folder))
     lines = machine.describe(folder) + figures.describe_settings(settings)
     print("\n".join(lines), "\n")
-    rows = []
+    rows, counted = [], {}
     try:
         for case in settings.case:
             for devices in settings.devices:
@@ -95,12 +101,15 @@ def main():
                 finally:
                     world.stop()
                     shutil.rmtree(place, ignore_errors=True)
+        if settings.count_instructions:
+            print("apns under callgrind", file=sys.stderr)
+            counted["apns"] = instructions.per_notification(folder, "apns", settings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(figures.table(rows))
-    print("\n".join(figures.remarks(rows)))
+    print("\n".join(figures.remarks(rows) + figures.instruction_lines(counted)))
     if settings.json:
-        print(json.dumps(figures.as_object(rows)))
+        print(json.dumps(figures.as_object(rows, counted)))
     return 0
 
 

@@ -146,7 +146,15 @@ def remarks(rows):
     return said
 
 
-def as_object(rows):
+def instruction_lines(counted):
+    """`counted`: {case: {sender: instructions a notification}}."""
+    return [f"{case}: instructions a notification: " + ", ".join(
+        f"{sender} {count:,.0f}" + (f" ({count / senders['h2load']:.2f} x h2load)"
+                                    if sender != "h2load" else "")
+        for sender, count in senders.items()) for case, senders in counted.items()]
+
+
+def as_object(rows, counted=None):
     """By case; of several sizes the largest, the others under `sizes`."""
     made = {}
     for row in sorted(rows, key=lambda one: one.devices):
@@ -154,4 +162,6 @@ def as_object(rows):
         plain = {key: round(value, 4) if isinstance(value, float) else value
                  for key, value in dataclasses.asdict(row).items() if key != "case"}
         made[row.case] = {**plain, "sizes": sizes + [plain]}
+    for case, senders in (counted or {}).items():
+        made[case]["instructions"] = {sender: round(count) for sender, count in senders.items()}
     return made

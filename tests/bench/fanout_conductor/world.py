@@ -27,8 +27,12 @@ MIXES = {"apns": "apns:100", "fcm": "fcm:100", "mix": "apns:55,fcm:45"}
 class World:
     """Started by the constructor; `stop` ends both programs. The folder is the caller's."""
 
-    def __init__(self, folder, case, devices, settings):
+    def __init__(self, folder, case, devices, settings, under=(), fanout=None,
+                 with_relay=True):
+        """`under`: what the relay runs under, as callgrind; `fanout`: keys of its config."""
         self.folder = folder
+        self._under = list(under)
+        self._fanout = fanout or {}
         self.case = case
         self.devices = devices
         self.settings = settings
@@ -41,9 +45,10 @@ class World:
                         self.token_uri], check=True, stdout=subprocess.DEVNULL)
         try:
             self._start_simulator()
-            self._configure_relay()
-            self._import_devices()
-            self._start_relay()
+            if with_relay:
+                self._configure_relay()
+                self._import_devices()
+                self._start_relay()
         except BaseException:
             self.stop()
             raise
@@ -117,6 +122,8 @@ listen = "127.0.0.1:{self.relay_port}"
 threads = 80
 [store]
 path = "{self.folder}/carillon.db"
+[fanout]
+{"".join(f"{key} = {value}" for key, value in self._fanout.items())}
 [apps.video.apns]
 endpoint = "https://127.0.0.1:{self.apns_port}"
 ca_file = "{self.credentials}/ca.pem"
@@ -157,14 +164,15 @@ streams_max = {self.settings.streams_fcm}
             capture_output=True, text=True, check=True)
         self.key = made.stdout.strip()
         self.relay = self._start("carillon", self.settings.sender_core,
-                                 [BINARIES / "carillon", "serve", "--config", self.relay_config])
-        self.relay.wait_for_line(r"^ready")
+                                 [*self._under, BINARIES / "carillon", "serve", "--config",
+                                  self.relay_config])
+        self.relay.wait_for_line(r"^ready", within_s=120)
 
     def stop(self):
         if self._connection is not None:
             self._connection.close()
         for program in reversed(self._programs):
-            program.stop()
+            program.stop(within_s=60)
 
     # --- asking
 
