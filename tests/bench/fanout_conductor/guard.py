@@ -94,9 +94,9 @@ def judge(name, measured, recorded):
         return True, f"{said}; none is recorded for these versions"
     change = measured / recorded - 1
     said += f", recorded {recorded:,.0f} ({change:+.1%})"
-    if change > TOLERANCE:
+    if measured > recorded * (1 + TOLERANCE):
         return False, f"{said}: more than {TOLERANCE:.0%} above"
-    if change < -TOLERANCE:
+    if measured < recorded * (1 - TOLERANCE):
         return True, f"{said}: better, record it with tests/bench/guard --record"
     return True, said
 
