@@ -240,7 +240,9 @@ void EventReader::check_whole(const nlohmann::json& root) {
 
 void EventReader::read(const nlohmann::json& root) {
   publication.ttl = kTtlDefault;
-  for (const auto& [name, value] : root.items()) {
+  for (const auto& item : root.items()) {
+    const std::string& name = item.key();
+    const nlohmann::json& value = item.value();
     if (errors.size() < kFieldErrorsMax && audience_.read(name, value, errors)) continue;
     const auto field = std::find_if(kFields.begin(), kFields.end(),
                                     [&](const Field& known) { return known.name == name; });

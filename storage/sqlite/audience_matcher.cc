@@ -7,8 +7,6 @@
 
 namespace carillon::store::sqlite {
 
-using Node = AudienceNode;
-
 const Subscriber* SubscriberCursor::at(std::uint32_t id) {
   if (decoded_ == id) return &subscriber_;
   for (std::uint32_t steps = 0; rows_ && row_ < id && steps < kStepsPerSeek; ++steps) {
@@ -52,18 +50,18 @@ void AudienceMatcher::start(const AudienceExpression& expression) {
   start(expression.root);
 }
 
-void AudienceMatcher::start(const Node& node) {
-  if (node.kind == Node::Kind::kTopic) {
+void AudienceMatcher::start(const AudienceNode& node) {
+  if (node.kind == AudienceNode::Kind::kTopic) {
     TopicTerm& term = *topics_[node.term];
     term.members.start(term.member_chunks, node.id);
     term.devices.start(term.device_chunks, node.id);
-  } else if (node.kind == Node::Kind::kDevice) {
+  } else if (node.kind == AudienceNode::Kind::kDevice) {
     FieldTerm& term = fields_[node.term];
     const auto& with = std::get<std::string>(node.compare.value);
     term.with = node.compare.field == Condition::Field::kLocale ? lower_case(with) : with;
     term.by_text.clear();
   }
-  for (const Node& part : node.of) start(part);
+  for (const AudienceNode& part : node.of) start(part);
 }
 
 void AudienceMatcher::close() {
@@ -83,36 +81,36 @@ std::optional<std::uint32_t> AudienceMatcher::next(std::uint32_t from) {
   return found;
 }
 
-std::uint32_t AudienceMatcher::next(const Node& node, std::uint32_t from) {
+std::uint32_t AudienceMatcher::next(const AudienceNode& node, std::uint32_t from) {
   switch (node.kind) {
-    case Node::Kind::kNone:
+    case AudienceNode::Kind::kNone:
       return kNobody;
-    case Node::Kind::kAnd:
+    case AudienceNode::Kind::kAnd:
       // The rarest alone: the others are then sought where it is.
       return next(node.of.front(), from);
-    case Node::Kind::kOr: {
+    case AudienceNode::Kind::kOr: {
       std::uint32_t first = kNobody;
-      for (const Node& part : node.of) first = std::min(first, next(part, from));
+      for (const AudienceNode& part : node.of) first = std::min(first, next(part, from));
       return first;
     }
-    case Node::Kind::kTopic: {
+    case AudienceNode::Kind::kTopic: {
       TopicTerm& term = *topics_[node.term];
       const Member* member = term.members.to(from);
       const std::uint32_t whole = member ? member->subscriber : kNobody;
       member = term.devices.to(from);
       return std::min(whole, member ? member->subscriber : kNobody);
     }
-    case Node::Kind::kNamed: {
+    case AudienceNode::Kind::kNamed: {
       const auto& positions = expression_->positions;
       const auto at = std::lower_bound(positions.begin(), positions.end(), position_of(from, 0));
       return at == positions.end() ? kNobody : subscriber_of(*at);
     }
-    case Node::Kind::kTraits: {
+    case AudienceNode::Kind::kTraits: {
       const TraitsAt* device = leading_traits_.to(position_of(from, 0));
       return device ? subscriber_of(device->key) : kNobody;
     }
-    case Node::Kind::kNot:
-    case Node::Kind::kDevice:
+    case AudienceNode::Kind::kNot:
+    case AudienceNode::Kind::kDevice:
       break;
   }
   return from;
@@ -129,17 +127,17 @@ void AudienceMatcher::evaluate(std::uint32_t base, const SubscriberBits& candida
 // What a part says holds for its candidates only. So a subscriber for whom an earlier part has
 // decided may be missing in the terms of a later one: `matches` asks in the same order and stops at
 // the same part.
-void AudienceMatcher::evaluate(const Node& node, const SubscriberBits& candidates, bool leading,
-                               SubscriberBits& sure, SubscriberBits& maybe) {
+void AudienceMatcher::evaluate(const AudienceNode& node, const SubscriberBits& candidates,
+                               bool leading, SubscriberBits& sure, SubscriberBits& maybe) {
   switch (node.kind) {
-    case Node::Kind::kNone:
+    case AudienceNode::Kind::kNone:
       sure.clear();
       maybe.clear();
       return;
-    case Node::Kind::kAnd: {
+    case AudienceNode::Kind::kAnd: {
       sure = maybe = candidates;
       SubscriberBits part_sure, part_maybe;
-      for (const Node& part : node.of) {
+      for (const AudienceNode& part : node.of) {
         evaluate(part, maybe, leading, part_sure, part_maybe);
         leading = false;
         sure &= part_sure;
@@ -149,11 +147,11 @@ void AudienceMatcher::evaluate(const Node& node, const SubscriberBits& candidate
       sure &= maybe;
       return;
     }
-    case Node::Kind::kOr: {
+    case AudienceNode::Kind::kOr: {
       sure.clear();
       maybe.clear();
       SubscriberBits left = candidates, part_sure, part_maybe;
-      for (const Node& part : node.of) {
+      for (const AudienceNode& part : node.of) {
         evaluate(part, left, leading, part_sure, part_maybe);
         sure |= part_sure;
         maybe |= part_maybe;
@@ -161,7 +159,7 @@ void AudienceMatcher::evaluate(const Node& node, const SubscriberBits& candidate
       }
       return;
     }
-    case Node::Kind::kNot: {
+    case AudienceNode::Kind::kNot: {
       SubscriberBits part_sure, part_maybe;
       evaluate(node.of.front(), candidates, leading, part_sure, part_maybe);
       sure = maybe = candidates;
@@ -169,9 +167,9 @@ void AudienceMatcher::evaluate(const Node& node, const SubscriberBits& candidate
       maybe.remove(part_sure);
       return;
     }
-    case Node::Kind::kTopic:
+    case AudienceNode::Kind::kTopic:
       return evaluate_topic(node, candidates, sure, maybe);
-    case Node::Kind::kNamed: {
+    case AudienceNode::Kind::kNamed: {
       sure.clear();
       maybe.clear();
       const auto& positions = expression_->positions;
@@ -184,7 +182,7 @@ void AudienceMatcher::evaluate(const Node& node, const SubscriberBits& candidate
       maybe &= candidates;
       return;
     }
-    case Node::Kind::kTraits:
+    case AudienceNode::Kind::kTraits:
       sure.clear();
       if (!leading) {
         maybe = candidates;
@@ -193,7 +191,7 @@ void AudienceMatcher::evaluate(const Node& node, const SubscriberBits& candidate
       maybe = with_traits();
       maybe &= candidates;
       return;
-    case Node::Kind::kDevice:
+    case AudienceNode::Kind::kDevice:
       sure.clear();
       maybe = candidates;
       return;
@@ -215,7 +213,7 @@ const SubscriberBits& AudienceMatcher::with_traits() {
   return with_traits_;
 }
 
-void AudienceMatcher::evaluate_topic(const Node& node, const SubscriberBits& candidates,
+void AudienceMatcher::evaluate_topic(const AudienceNode& node, const SubscriberBits& candidates,
                                      SubscriberBits& sure, SubscriberBits& maybe) {
   TopicTerm& term = *topics_[node.term];
   term.whole.clear();
@@ -236,29 +234,29 @@ bool AudienceMatcher::matches(const HotDevice& device) {
   return matches(expression_->root, device);
 }
 
-bool AudienceMatcher::matches(const Node& node, const HotDevice& device) {
+bool AudienceMatcher::matches(const AudienceNode& node, const HotDevice& device) {
   switch (node.kind) {
-    case Node::Kind::kNone:
+    case AudienceNode::Kind::kNone:
       return false;
-    case Node::Kind::kAnd:
+    case AudienceNode::Kind::kAnd:
       return std::all_of(node.of.begin(), node.of.end(),
-                         [&](const Node& part) { return matches(part, device); });
-    case Node::Kind::kOr:
+                         [&](const AudienceNode& part) { return matches(part, device); });
+    case AudienceNode::Kind::kOr:
       return std::any_of(node.of.begin(), node.of.end(),
-                         [&](const Node& part) { return matches(part, device); });
-    case Node::Kind::kNot:
+                         [&](const AudienceNode& part) { return matches(part, device); });
+    case AudienceNode::Kind::kNot:
       return !matches(node.of.front(), device);
-    case Node::Kind::kTopic:
+    case AudienceNode::Kind::kTopic:
       return hears(*topics_[node.term], device.key);
-    case Node::Kind::kNamed:
+    case AudienceNode::Kind::kNamed:
       return std::binary_search(expression_->positions.begin(), expression_->positions.end(),
                                 device.key);
-    case Node::Kind::kTraits: {
+    case AudienceNode::Kind::kTraits: {
       const TraitsAt* at = traits_.to(device.key);
       return at && at->key == device.key &&
              traits_satisfy(at->traits, expression_->app, node.compare, node.id);
     }
-    case Node::Kind::kDevice:
+    case AudienceNode::Kind::kDevice:
       return field_matches(node, device);
   }
   return false;
@@ -272,7 +270,7 @@ bool AudienceMatcher::hears(TopicTerm& term, DevicePosition position) {
   return term.position < term.positions.size() && term.positions[term.position] == position;
 }
 
-bool AudienceMatcher::field_matches(const Node& node, const HotDevice& device) {
+bool AudienceMatcher::field_matches(const AudienceNode& node, const HotDevice& device) {
   FieldTerm& term = fields_[node.term];
   std::uint32_t text = device.locale;
   if (node.compare.field == Condition::Field::kPlatform) {
