@@ -285,16 +285,19 @@ TEST_F(ConfigTest, EveryNumberHasTwoEnds) {
       {"apps.video.fcm", "idle_after_ms", kProviderIdleMs},
       {"apps.video.fcm", "ping_max_ms", kProviderTimeoutMs},
   };
-  for (const auto& [section, key, range] : kNumbers) {
-    const auto with = [&](std::int64_t value) {
-      const bool provider = std::string_view(section).starts_with("apps");
+  for (const auto& number : kNumbers) {
+    const auto with = [&number](std::int64_t value) {
+      const bool provider = std::string_view(number.section).starts_with("apps");
       return fmt::format("{}{}{} = {}\n", kMinimal,
-                         provider ? std::string() : fmt::format("[{}]\n", section), key, value);
+                         provider ? std::string() : fmt::format("[{}]\n", number.section),
+                         number.key, value);
     };
-    EXPECT_THAT(problems(with(range.min)), ElementsAre()) << key;
-    EXPECT_THAT(problems(with(range.max)), ElementsAre()) << key;
-    EXPECT_THAT(problems(with(range.min - 1)), ElementsAre(HasSubstr(key))) << key;
-    EXPECT_THAT(problems(with(range.max + 1)), ElementsAre(HasSubstr(key))) << key;
+    EXPECT_THAT(problems(with(number.range.min)), ElementsAre()) << number.key;
+    EXPECT_THAT(problems(with(number.range.max)), ElementsAre()) << number.key;
+    EXPECT_THAT(problems(with(number.range.min - 1)), ElementsAre(HasSubstr(number.key)))
+        << number.key;
+    EXPECT_THAT(problems(with(number.range.max + 1)), ElementsAre(HasSubstr(number.key)))
+        << number.key;
   }
 }
 
