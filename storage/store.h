@@ -365,6 +365,8 @@ struct StoreStats {
   std::uint64_t commits = 0, committed_requests = 0;  // since open; their ratio is the group's size
 };
 
+class DeviceExport;  // device_export.h
+
 class Store {
  public:
   virtual ~Store() = default;  // waits for what is queued
@@ -399,6 +401,10 @@ class Store {
   // How many an event for this audience would reach now. One read transaction: a tenth of a second
   // for ten million devices by topics, some six by locale alone.
   virtual Result<AudienceCount> count(std::string_view app, const Audience& audience) = 0;
+  // Every device of the app (empty: of all apps), for whoever wants to read them all. An app that
+  // the store does not know has none. Returns at once: kFull if there is no room for the copy that
+  // the export will read. Outlives the store if it has to.
+  virtual Result<std::unique_ptr<DeviceExport>> export_devices(std::string_view app) = 0;
 
   // Events. `accept` stores event, idempotency record and one job per platform that has devices in
   // the audience, in one transaction, and freezes the audience: who comes later is not in it. A

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -46,6 +47,22 @@ Error error_of(int code, const char* detail, const std::string& path) {
   }
 }
 
+// The file as a URI with which SQLite takes no lock and looks for no log.
+std::string settled_uri(const std::string& path) {
+  std::string absolute = std::filesystem::absolute(path).string();
+  // Two slashes would begin a host.
+  absolute.erase(0, absolute.find_first_not_of('/'));
+  std::string uri = "file:/";
+  for (const char c : absolute) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
+}
+
 }  // namespace
 
 void fail(Error::Kind kind, std::string message) {
@@ -63,8 +80,10 @@ Database::Database(const std::string& path, Access access) : path_(path) {
   if (access == Access::kReadOnly) flags |= SQLITE_OPEN_READONLY;
   if (access == Access::kReadWrite) flags |= SQLITE_OPEN_READWRITE;
   if (access == Access::kCreate) flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  if (access == Access::kSettled) flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+  const std::string name = access == Access::kSettled ? settled_uri(path) : path;
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &handle, flags, nullptr);
   handle_.reset(handle);
   if (code != SQLITE_OK) fail_with(code);
 }

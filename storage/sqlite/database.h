@@ -29,7 +29,12 @@ struct StoreFailure {
 // One connection, used by one thread at a time.
 class Database {
  public:
-  enum class Access : std::uint8_t { kReadOnly, kReadWrite, kCreate };
+  enum class Access : std::uint8_t {
+    kReadOnly,
+    kReadWrite,
+    kCreate,
+    kSettled,  // to read a file that nobody changes meanwhile: settled_file.h
+  };
   Database(const std::string& path, Access access);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

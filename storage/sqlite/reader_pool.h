@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -11,14 +12,15 @@
 #include "storage/sqlite/audience_census.h"
 #include "storage/sqlite/audience_scan.h"
 #include "storage/sqlite/event_tables.h"
+#include "storage/sqlite/settled_file.h"
 #include "storage/sqlite/sqlite_store.h"
 
 namespace carillon::store::sqlite {
 
 // One connection with all its statements prepared.
 struct ReadSession {
-  explicit ReadSession(const SqliteStoreOptions& options)
-      : database(options.path, options),
+  ReadSession(const SqliteStoreOptions& options, Database::Access access)
+      : database(options, access),
         begin(database, "BEGIN"),
         end(database, "ROLLBACK"),
         audience(database),
@@ -27,8 +29,7 @@ struct ReadSession {
         census(database, audience) {}
 
   struct Connection : Database {
-    Connection(const std::string& path, const SqliteStoreOptions& options)
-        : Database(path, Access::kReadWrite) {
+    Connection(const SqliteStoreOptions& options, Access access) : Database(options.path, access) {
       wait_when_busy(options.busy_wait);
       execute("PRAGMA query_only = ON");
       execute("PRAGMA cache_size = -" + std::to_string(options.reader_cache_kib));
@@ -45,7 +46,12 @@ struct ReadSession {
 
 class ReaderPool {
  public:
-  explicit ReaderPool(const SqliteStoreOptions& options) : options_(options) {}
+  // kReadWrite where a writer stands beside it: its log and index are then there to be opened. With
+  // kSettled every read ends with a look at whether the file was settled all the time.
+  ReaderPool(const SqliteStoreOptions& options, Database::Access access)
+      : options_(options), access_(access) {
+    if (access == Database::Access::kSettled) settled_.emplace(options.path);
+  }
 
   // Calls read(session) in a snapshot of its own. From any thread; waits while all connections are
   // lent.
@@ -62,9 +68,12 @@ class ReaderPool {
         const ReadTransaction snapshot(session->begin, session->end);
         if constexpr (std::is_void_v<std::invoke_result_t<Read, ReadSession&>>) {
           read(*session);
+          if (settled_) settled_->check();
           return {};
         } else {
-          return read(*session);
+          auto answer = read(*session);
+          if (settled_) settled_->check();
+          return answer;
         }
       } catch (const StoreFailure&) {
         session.reset();  // its cursors may be anywhere: the next one begins anew
@@ -87,7 +96,7 @@ class ReaderPool {
     }
     lock.unlock();
     try {
-      return std::make_unique<ReadSession>(options_);
+      return std::make_unique<ReadSession>(options_, access_);
     } catch (const StoreFailure&) {
       give_back(nullptr);
       throw;
@@ -104,6 +113,8 @@ class ReaderPool {
   }
 
   const SqliteStoreOptions options_;
+  const Database::Access access_;
+  std::optional<SettledFile> settled_;
   std::mutex mutex_;  // a free list; held for a few instructions
   std::condition_variable free_;
   std::vector<std::unique_ptr<ReadSession>> idle_;

@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <optional>
 
+#include "storage/sqlite/device_export.h"
 #include "storage/sqlite/name_check.h"
+#include "storage/sqlite/private_copy.h"
 #include "storage/sqlite/reader_pool.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/store_lock.h"
@@ -15,6 +17,7 @@
 namespace carillon::store {
 namespace {
 
+using sqlite::Database;
 using sqlite::fail;
 using sqlite::ReaderPool;
 using sqlite::ReadSession;
@@ -50,11 +53,16 @@ class SqliteStore final : public Store {
   explicit SqliteStore(const SqliteStoreOptions& options)
       : options_(options),
         lock_(options.exclusive ? std::make_unique<sqlite::StoreLock>(options.path) : nullptr),
-        readers_(options),
-        writer_(options) {}
+        access_(Database::Access::kReadWrite),
+        readers_(options, access_),
+        writer_(std::make_unique<Writer>(options)) {}
+  // To read only.
+  SqliteStore(const SqliteStoreOptions& options, Database::Access access)
+      : options_(options), access_(access), readers_(options, access) {}
 
   Result<Registered> put_device(const DeviceRegistration& device, std::int64_t now_ms) override {
-    return writer_.put_device(device, now_ms);
+    if (!writer_) return tl::unexpected(read_only_error());
+    return writer_->put_device(device, now_ms);
   }
 
   Result<std::vector<Result<Registered>>> put_devices(std::span<const DeviceRegistration> devices,
@@ -134,6 +142,20 @@ class SqliteStore final : public Store {
     });
   }
 
+  Result<std::unique_ptr<DeviceExport>> export_devices(std::string_view app) override {
+    return readers_.with([&](ReadSession& session) -> std::unique_ptr<DeviceExport> {
+      const std::string folder = sqlite::folder_for_copies(options_.path);
+      sqlite::require_room(folder, bytes_of(session.database), options_.export_bytes_free_max);
+      const auto access =
+          access_ == Database::Access::kSettled ? access_ : Database::Access::kReadOnly;
+      return sqlite::make_device_export({.path = options_.path,
+                                         .folder = folder,
+                                         .app = std::string(app),
+                                         .access = access,
+                                         .busy_wait = options_.busy_wait});
+    });
+  }
+
   Result<TopicRecord> topic(std::string_view app, std::string_view topic) override {
     return readers_.with([&](ReadSession& session) {
       const auto id = session.audience.app(app);
@@ -205,13 +227,14 @@ class SqliteStore final : public Store {
 
   void record(std::vector<Checkpoint> checkpoints, std::int64_t now_ms,
               std::function<void(Result<void>)> done) override {
-    writer_.submit([checkpoints = std::move(checkpoints), now_ms](
-                       Writer::Session& session) { session.events.record(checkpoints, now_ms); },
-                   Writer::Company::kShared, std::move(done));
+    if (!writer_) return done(tl::unexpected(read_only_error()));
+    writer_->submit([checkpoints = std::move(checkpoints), now_ms](
+                        Writer::Session& session) { session.events.record(checkpoints, now_ms); },
+                    Writer::Company::kShared, std::move(done));
   }
 
   Result<void> put_key(const ApiKey& key) override {
-    return writer_.run([&](Writer::Session& session) { session.events.put_key(key); });
+    return change([&](Writer::Session& session) { session.events.put_key(key); });
   }
 
   Result<std::vector<ApiKey>> keys() override {
@@ -219,7 +242,7 @@ class SqliteStore final : public Store {
   }
 
   Result<void> revoke_key(std::string_view name, std::int64_t now_ms) override {
-    return writer_.run([&](Writer::Session& session) { session.events.revoke_key(name, now_ms); });
+    return change([&](Writer::Session& session) { session.events.revoke_key(name, now_ms); });
   }
 
   Result<std::uint64_t> forget_idempotency_keys(std::int64_t before_ms) override {
@@ -237,7 +260,7 @@ class SqliteStore final : public Store {
   }
 
   Result<void> check_writable() override {
-    return writer_.run([](Writer::Session& session) { session.audience.probe(); });
+    return change([](Writer::Session& session) { session.audience.probe(); });
   }
 
   Result<StoreStats> stats() override {
@@ -245,25 +268,39 @@ class SqliteStore final : public Store {
       const auto counts = session.events.counts();
       StoreStats stats{
           .devices = counts.devices, .subscribers = counts.subscribers, .topics = counts.topics};
-      stats.file_bytes = static_cast<std::uint64_t>(session.database.pragma("page_count") *
-                                                    session.database.pragma("page_size"));
+      stats.file_bytes = bytes_of(session.database);
       stats.free_bytes = static_cast<std::uint64_t>(session.database.pragma("freelist_count") *
                                                     session.database.pragma("page_size"));
       stats.shrinks = sqlite::can_shrink(session.database);
       std::error_code gone;  // a log that is not there has no bytes
       const auto wal_bytes = std::filesystem::file_size(options_.path + "-wal", gone);
       stats.wal_bytes = gone ? 0 : wal_bytes;
-      stats.commits = writer_.commits();
-      stats.committed_requests = writer_.committed_requests();
+      if (writer_) {
+        stats.commits = writer_->commits();
+        stats.committed_requests = writer_->committed_requests();
+      }
       return stats;
     });
   }
 
  private:
+  Error read_only_error() const {
+    return {Error::Kind::kInvalid, fmt::format("the store {} is open to read only", options_.path)};
+  }
+
+  static std::uint64_t bytes_of(Database& database) {
+    return static_cast<std::uint64_t>(database.pragma("page_count") * database.pragma("page_size"));
+  }
+
+  Result<void> change(Writer::Apply apply, Writer::Company company = Writer::Company::kShared) {
+    if (!writer_) return tl::unexpected(read_only_error());
+    return writer_->run(std::move(apply), company);
+  }
+
   template <class T, class Apply>
   Result<T> write(Apply apply, Writer::Company company = Writer::Company::kShared) {
     std::optional<T> value;
-    auto result = writer_.run([&](Writer::Session& session) { value = apply(session); }, company);
+    auto result = change([&](Writer::Session& session) { value = apply(session); }, company);
     if (!result) return tl::unexpected(std::move(result.error()));
     return *std::move(value);
   }
@@ -312,19 +349,50 @@ class SqliteStore final : public Store {
 
   const SqliteStoreOptions options_;
   const std::unique_ptr<sqlite::StoreLock> lock_;
+  const Database::Access access_;
   ReaderPool readers_;
-  Writer writer_;  // goes first: what is queued is applied
+  std::unique_ptr<Writer> writer_;  // null: to read only. Goes first: what is queued is applied
 };
+
+// How a store that is not to be changed can be read; fails if it is not one of this format.
+Database::Access reading_access(const SqliteStoreOptions& options) {
+  const auto look = [&](Database::Access access) {
+    Database database(options.path, access);
+    database.wait_when_busy(options.busy_wait);
+    if (sqlite::identify(database) == sqlite::FileState::kEmpty) {
+      fail(Error::Kind::kCorrupt,
+           fmt::format("{} is empty and not a store: check the path", options.path));
+    }
+    if (const auto version = database.pragma("user_version"); version < sqlite::kFormatVersion) {
+      fail(
+          Error::Kind::kInvalid,
+          fmt::format("the store {} has format {}, and this Carillon reads {}: it is brought there "
+                      "when it is first opened to write",
+                      options.path, version, sqlite::kFormatVersion));
+    }
+    return access;
+  };
+  try {
+    return look(Database::Access::kReadOnly);
+  } catch (const sqlite::StoreFailure& failure) {
+    const bool may_be_settled =
+        failure.error.kind == Error::Kind::kIo && sqlite::SettledFile::is(options.path);
+    if (!may_be_settled) throw;
+    return look(Database::Access::kSettled);
+  }
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteStoreOptions& options) {
   try {
     std::error_code ignored;
-    if (!options.create && !std::filesystem::exists(options.path, ignored)) {
+    const bool must_exist = !options.create || options.read_only;
+    if (must_exist && !std::filesystem::exists(options.path, ignored)) {
       fail(Error::Kind::kNotFound,
            fmt::format("there is no store at {}: check the path", options.path));
     }
+    if (options.read_only) return std::make_unique<SqliteStore>(options, reading_access(options));
     return std::make_unique<SqliteStore>(options);
   } catch (const sqlite::StoreFailure& failure) {
     return tl::unexpected(failure.error);

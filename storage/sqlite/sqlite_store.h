@@ -20,6 +20,11 @@ struct SqliteStoreOptions {
   // For the one relay that serves the file: a second one is refused with kBusy. Imports, key
   // commands and checks open without it, beside the relay.
   bool exclusive = false;
+  // To read only: creates, upgrades and writes nothing, whatever the other options say. Works
+  // beside a relay, and for a user who may only read the file, whose folder need not be writable.
+  // Calls that write answer kInvalid. kBusy of a read: somebody opened the store to write
+  // meanwhile, where this user's rights do not let both be at once; open it again.
+  bool read_only = false;
 
   // Requests that share one commit, and how long the first of them waits for as many as came last
   // time. 64 writers are more than an API's threads; 5 ms is less than a disk's flush is worth.
@@ -43,6 +48,8 @@ struct SqliteStoreOptions {
   std::chrono::milliseconds checkpoint_wait{50};
 
   std::size_t pages_max = 0;  // pages of 4 KiB, 0: no limit. For tests of a full disk
+  // What an export takes to be free for its copy, at most; 0: what the disk has. For tests of one.
+  std::uint64_t export_bytes_free_max = 0;
 };
 
 // How many lines a batch of `Store::put_devices` may have so that its transaction lets a relay

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "storage/sqlite/database.h"
+#include "storage/sqlite/page_copy.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/sqlite_store.h"
 
@@ -17,8 +18,6 @@ namespace carillon::store {
 namespace sqlite {
 namespace {
 
-// Between two looks at the progress: 1 MiB, about a millisecond.
-constexpr int kPagesPerStep = 256;
 // A store holds people's tokens: nobody else may read its copy.
 constexpr mode_t kOwnerOnly = 0600;
 
@@ -73,26 +72,6 @@ class PartialCopy {
   const std::string target_, path_;
 };
 
-void copy(Database& from, Database& to, const BackupProgress& progress) {
-  struct Finish {
-    void operator()(sqlite3_backup* backup) const noexcept { sqlite3_backup_finish(backup); }
-  };
-  std::unique_ptr<sqlite3_backup, Finish> backup(
-      sqlite3_backup_init(to.handle(), "main", from.handle(), "main"));
-  if (!backup) to.fail_with(sqlite3_errcode(to.handle()));
-  for (;;) {
-    const int code = sqlite3_backup_step(backup.get(), kPagesPerStep);
-    if (code != SQLITE_OK && code != SQLITE_DONE) {
-      // SQLite does not say whose fault it is; that a disk is full is always the copy's.
-      ((code & 0xff) == SQLITE_FULL ? to : from).fail_with(code);
-    }
-    const auto pages = static_cast<std::uint64_t>(sqlite3_backup_pagecount(backup.get()));
-    const auto left = static_cast<std::uint64_t>(sqlite3_backup_remaining(backup.get()));
-    if (progress) progress((pages - left) * kPageBytes, pages * kPageBytes);
-    if (code == SQLITE_DONE) return;
-  }
-}
-
 }  // namespace
 }  // namespace sqlite
 
@@ -115,15 +94,12 @@ Result<std::uint64_t> backup_sqlite_store(const std::string& path, const std::st
     }
     PartialCopy part(target);
     {
-      // One snapshot for the whole copy: without it every commit of the relay begins it anew.
-      Statement begin(from, "BEGIN"), end(from, "ROLLBACK");
-      const ReadTransaction snapshot(begin, end);
-      Statement(from, "SELECT count(*) FROM sqlite_schema").run();
       Database to(part.path(), Database::Access::kReadWrite);
       // Nobody sees the copy before it is whole and on the disk.
-      to.execute("PRAGMA journal_mode = OFF");
-      to.execute("PRAGMA synchronous = OFF");
-      copy(from, to, progress);
+      copy_pages(from, to, [&progress](std::uint64_t done, std::uint64_t total) {
+        if (progress) progress(done, total);
+        return true;
+      });
     }
     const auto faults = check_sqlite_store(part.path(), false);
     if (!faults) return tl::unexpected(faults.error());

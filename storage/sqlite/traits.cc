@@ -70,6 +70,28 @@ AttributeValue read_value(ByteReader& in, ValueKind kind) {
   return texts;
 }
 
+decltype(AttributeView::value) view_value(ByteReader& in, ValueKind kind,
+                                          std::vector<std::string_view>& texts) {
+  switch (kind) {
+    case ValueKind::kFalse:
+      return false;
+    case ValueKind::kTrue:
+      return true;
+    case ValueKind::kWhole:
+    case ValueKind::kNumber:
+      return read_number(in, kind);
+    case ValueKind::kText:
+      return in.view(in.varint());
+    case ValueKind::kTexts:
+      break;
+  }
+  const std::size_t first = texts.size();
+  for (auto count = in.varint_to<std::size_t>(kAttributeTextsMax); count > 0; --count) {
+    texts.push_back(in.view(in.varint()));
+  }
+  return std::span<const std::string_view>(texts).subspan(first);
+}
+
 void pass_value(ByteReader& in, ValueKind kind) {
   if (kind == ValueKind::kWhole) in.varint();
   if (kind == ValueKind::kNumber) in.take(8);
@@ -240,6 +262,22 @@ Traits decode_traits(std::string_view bytes) {
     traits.attributes.emplace_back(head.name, read_value(in, head.kind));
   }
   return traits;
+}
+
+void view_traits(std::string_view bytes, TraitsView& out) {
+  ByteReader in(bytes, kWhere);
+  in.varint();  // the app
+  out.app_version = in.view(in.byte());
+  out.names.clear();
+  out.attributes.clear();
+  out.texts.clear();
+  out.texts.reserve(bytes.size());  // a text has a byte at least: spans of it hold
+  while (!in.done()) {
+    const Head head = read_head(in);
+    if (!out.names.empty() && out.names.back() >= head.name) in.corrupt();
+    out.names.push_back(head.name);
+    out.attributes.push_back({.name = {}, .value = view_value(in, head.kind, out.texts)});
+  }
 }
 
 bool traits_satisfy(std::string_view bytes, std::uint32_t app, const Condition& compare,

@@ -40,6 +40,15 @@ struct Traits {
 };
 Traits decode_traits(std::string_view bytes);
 
+// The same in views into the bytes. Filled again and again it allocates only while it grows.
+struct TraitsView {
+  std::string_view app_version;
+  std::vector<std::uint32_t> names;       // ascending; names[i] is of attributes[i]
+  std::vector<AttributeView> attributes;  // their names are left empty
+  std::vector<std::string_view> texts;    // of lists, which are spans of it
+};
+void view_traits(std::string_view bytes, TraitsView& out);
+
 // Whether the device whose traits these are satisfies a comparison with its app version or with the
 // attribute whose name has this id; never if it has no such value.
 bool traits_satisfy(std::string_view bytes, std::uint32_t app, const Condition& compare,

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/device_export.h"
 #include "storage/store.h"
 
 namespace carillon::import {
@@ -99,6 +100,9 @@ class MemoryStore : public store::Store {
   store::Result<store::AudienceCount> count(std::string_view app,
                                             const store::Audience& audience) override {
     if (count_audience) return count_audience(app, audience);
+    return unasked();
+  }
+  store::Result<std::unique_ptr<store::DeviceExport>> export_devices(std::string_view) override {
     return unasked();
   }
   store::Result<store::TopicRecord> topic(std::string_view, std::string_view) override {
