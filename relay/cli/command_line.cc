@@ -14,6 +14,7 @@
 #include "relay/cli/check_command.h"
 #include "relay/cli/compact_command.h"
 #include "relay/cli/exit_code.h"
+#include "relay/cli/export_command.h"
 #include "relay/cli/figures.h"
 #include "relay/cli/import_command.h"
 #include "relay/cli/inspect_command.h"
@@ -45,6 +46,7 @@ class CommandLine {
     add_compact();
     add_inspect();
     add_import();
+    add_export();
     add_audience();
     add_keys();
     add_publish();
@@ -230,6 +232,31 @@ class CommandLine {
         ->check(CLI::PositiveNumber);
   }
 
+  void add_export() {
+    CLI::App* const command = add(
+        app_, "export", "Write every device as NDJSON or CSV, as it is at this moment",
+        "  carillon export --config carillon.toml --output devices.ndjson.zst\n"
+        "  carillon export --config carillon.toml --app video --format csv | head\n"
+        "Reads the store, beside a running relay too, from a copy that it makes of it: its size\n"
+        "must be free on its disk. The lines are what `carillon import` takes, and make the same\n"
+        "devices again in an empty store. Not in them: when a token was registered, that a device\n"
+        "was left out as stale, and subscribers who have no device.\n"
+        "A file appears when it is whole, and replaces one of its name. Counts go to stderr.",
+        [this] { return export_devices(); });
+    add_config_option(command);
+    command->add_option("--app", export_.app, "this app only")->type_name("APP");
+    command->add_option("--output", export_.file, "the file; \"-\" or nothing: standard output")
+        ->type_name("FILE");
+    command
+        ->add_option("--format", export_format_,
+                     "ndjson or csv; otherwise the file's ending says it, otherwise ndjson")
+        ->check(CLI::IsMember({"ndjson", "csv"}));
+    command
+        ->add_option("--compress", export_coding_,
+                     "none, gzip or zstd; otherwise the file's ending says it, otherwise none")
+        ->check(CLI::IsMember({"none", "gzip", "zstd"}));
+  }
+
   void add_audience() {
     CLI::App* const audience = app_.add_subcommand("audience", "Ask about who would be reached");
     audience->require_subcommand(1);
@@ -354,17 +381,32 @@ class CommandLine {
                        }});
   }
 
+  static bool heard_stop(StopSignals& signals) {
+    const bool stop = signals.wait(std::chrono::milliseconds(0)) == StopSignals::Heard::kStop;
+    if (stop) signals.release();  // who asks twice does not want to wait
+    return stop;
+  }
+  static std::optional<import::Format> format_named(const std::string& name) {
+    if (name.empty()) return std::nullopt;
+    return name == "csv" ? import::Format::kCsv : import::Format::kNdjson;
+  }
+
+  int export_devices() {
+    StopSignals signals;
+    export_.stop_asked = [&signals] { return heard_stop(signals); };
+    export_.format = format_named(export_format_);
+    if (!export_coding_.empty()) export_.compress = coding::coding_named(export_coding_);
+    const auto config = load_config_or_explain(terminal_, config_file_);
+    if (!config) return kExitFailure;
+    const auto store = open_store_or_explain(terminal_, config->store, StoreUse::kRead);
+    return store ? run_export(terminal_, *store, *config, export_) : kExitFailure;
+  }
+
   int import() {
     // Before the store has threads, which would be sent the signals otherwise.
     StopSignals signals;
-    import_.stop_asked = [&signals] {
-      const bool stop = signals.wait(std::chrono::milliseconds(0)) == StopSignals::Heard::kStop;
-      if (stop) signals.release();  // who asks twice does not want to wait
-      return stop;
-    };
-    if (!import_format_.empty()) {
-      import_.format = import_format_ == "csv" ? import::Format::kCsv : import::Format::kNdjson;
-    }
+    import_.stop_asked = [&signals] { return heard_stop(signals); };
+    import_.format = format_named(import_format_);
     const auto config = load_config_or_explain(terminal_, config_file_);
     if (!config) return kExitFailure;
     if (dry_run_) return run_import(terminal_, nullptr, *config, import_);
@@ -400,6 +442,8 @@ class CommandLine {
   ImportOptions import_;
   std::string import_format_;
   bool dry_run_ = false;
+  ExportOptions export_;
+  std::string export_format_, export_coding_;
   AudienceCountOptions audience_;
   std::filesystem::path backup_target_;
   store::Inspection inspection_;

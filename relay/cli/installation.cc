@@ -16,6 +16,7 @@ store::SqliteStoreOptions options_for(const config::Store& config, StoreUse use)
       .path = config.path.string(),
       .create = use == StoreUse::kServe || use == StoreUse::kBeside,
       .exclusive = use == StoreUse::kServe,
+      .read_only = use == StoreUse::kRead,
       .group_requests_max = config.group_commit_max,
       .group_wait = std::chrono::milliseconds(config.group_commit_wait_ms),
   };

@@ -22,7 +22,8 @@ std::optional<config::Config> load_config_or_explain(Terminal& terminal,
 enum class StoreUse {
   kServe,   // the one relay of this store: another one is refused
   kBeside,  // a short visit, beside a relay that may be running
-  kRead,    // as that, to a store that must be there already; nothing is written by the visit
+  kRead,    // as that, to a store that must be there already; nothing is written, and this user
+            // need not be able to
   kUpkeep,  // beside a relay, to a store that must be there already
 };
 // Creates the store if it is not there, unless it must be there already. Null: it could not be

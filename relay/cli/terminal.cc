@@ -33,6 +33,7 @@ Terminal Terminal::of_process() {
       .out = std::cout,
       .err = std::cerr,
       .in_descriptor = STDIN_FILENO,
+      .out_descriptor = STDOUT_FILENO,
       .out_is_terminal = out,
       .err_is_terminal = err,
       .colour = (out || err) && !process_environment("NO_COLOR"),

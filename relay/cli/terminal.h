@@ -16,7 +16,8 @@ struct Terminal {
   std::istream& in;
   std::ostream& out;
   std::ostream& err;
-  int in_descriptor = -1;  // what `in` reads from; -1: none
+  int in_descriptor = -1;   // what `in` reads from; -1: none
+  int out_descriptor = -1;  // what `out` writes to
   bool out_is_terminal = false;
   bool err_is_terminal = false;
   bool colour = false;  // a terminal, and NO_COLOR (https://no-color.org) is not set
