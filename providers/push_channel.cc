@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "providers/http2/request_head.h"
 #include "providers/reason.h"
 
 namespace carillon::push {
@@ -39,26 +40,10 @@ void write_uuid(const std::array<std::uint8_t, 16>& id, std::array<char, 36>& te
   }
 }
 
-nghttp2_nv header(std::string_view name, std::string_view value, std::uint8_t flags = 0) {
-  // nghttp2's structure is not const, but it only reads what it does not copy.
-  return {.name = reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          .value = reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())),
-          .namelen = name.size(),
-          .valuelen = value.size(),
-          .flags = static_cast<std::uint8_t>(NGHTTP2_NV_FLAG_NO_COPY_NAME |
-                                             NGHTTP2_NV_FLAG_NO_COPY_VALUE | flags)};
-}
-
-void set_value(nghttp2_nv& nv, std::string_view value) {
-  nv.value = reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data()));
-  nv.valuelen = value.size();
-}
-
-// The headers of a batch under one authorization; path and id are patched for each request.
+// The headers of a batch under one authorization.
 struct Head {
   std::shared_ptr<const std::string> authorization;
-  std::vector<nghttp2_nv> headers;
-  static constexpr std::size_t kPathAt = 3;
+  http2::RequestHead request;
 };
 
 struct Batch {
@@ -225,11 +210,9 @@ class PushChannel::Impl final : public http2::RequestSource,
     const RenderedMessage& message = *batch.push.message;
     if (dialect_->path_has_token()) {
       stream.path.assign(dialect_->path()).append(token);
-      set_value(head.headers[Head::kPathAt], stream.path);
     }
     if (!dialect_->id_header().empty()) {
       write_uuid(batch.push.targets[index].id, stream.id_text);
-      set_value(head.headers.back(), {stream.id_text.data(), stream.id_text.size()});
     }
     const std::string_view body(message.body);
     if (message.token_at == std::string::npos) {
@@ -237,8 +220,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     } else {
       stream.body = {body.substr(0, message.token_at), token, body.substr(message.token_at)};
     }
-    stream.headers = head.headers.data();
-    stream.header_count = head.headers.size();
+    stream.head = &head.request;
     stream.owner = &batch;
     stream.item = static_cast<std::uint32_t>(index);
     stream.authorization = head.authorization.get();
@@ -248,22 +230,21 @@ class PushChannel::Impl final : public http2::RequestSource,
   std::unique_ptr<Head> make_head(const Batch& batch) const {
     auto head = std::make_unique<Head>();
     head->authorization = authorization_.header;
-    auto& headers = head->headers;
-    headers.reserve(6 + batch.push.message->headers.size());
-    headers.push_back(header(":method", "POST"));
-    headers.push_back(header(":scheme", "https"));
-    headers.push_back(header(":authority", authority_));
-    static_assert(Head::kPathAt == 3);
-    headers.push_back(header(":path", dialect_->path()));
-    headers.push_back(header("authorization", *head->authorization));
+    http2::RequestHead& request = head->request;
+    request.first = {http2::header_of(":method", "POST"), http2::header_of(":scheme", "https"),
+                     http2::header_of(":authority", authority_)};
+    request.path_differs = dialect_->path_has_token();
+    if (!request.path_differs) {
+      request.first.push_back(http2::header_of(":path", dialect_->path()));
+    }
+    request.rest.reserve(1 + batch.push.message->headers.size());
+    request.rest.push_back(http2::header_of("authorization", *head->authorization));
     const bool index = batch.push.targets.size() >= kIndexFromTargets;
     for (const auto& [name, value] : batch.push.message->headers) {
-      headers.push_back(
-          header(name, value, index ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX));
+      request.rest.push_back(
+          http2::header_of(name, value, index ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX));
     }
-    if (!dialect_->id_header().empty()) {
-      headers.push_back(header(dialect_->id_header(), {}, NGHTTP2_NV_FLAG_NO_INDEX));
-    }
+    request.id_name = dialect_->id_header();
     return head;
   }
 

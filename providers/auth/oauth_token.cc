@@ -21,14 +21,6 @@ using std::chrono::seconds;
 constexpr seconds kLifeIfNotTold{3600};
 constexpr std::size_t kErrorTextBytesMax = 200;
 
-nghttp2_nv header_field(std::string_view name, std::string_view value) {
-  return {.name = reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          .value = reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())),
-          .namelen = name.size(),
-          .valuelen = value.size(),
-          .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-}
-
 std::string printable(std::string_view text) {
   std::string result(text.substr(0, kErrorTextBytesMax));
   std::replace_if(
@@ -54,12 +46,10 @@ OauthToken::OauthToken(EventLoop& loop, http2::PoolConfig pool, ServiceAccount a
       calendar_(std::move(calendar)),
       pool_(loop, pool, *this),
       backoff_(pool.seed) {
-  headers_ = {header_field(":method", "POST"),
-              header_field(":scheme", "https"),
-              header_field(":authority", authority_),
-              header_field(":path", path_),
-              header_field("content-type", "application/x-www-form-urlencoded"),
-              header_field("accept", "application/json")};
+  head_.first = {http2::header_of(":method", "POST"), http2::header_of(":scheme", "https"),
+                 http2::header_of(":authority", authority_), http2::header_of(":path", path_)};
+  head_.rest = {http2::header_of("content-type", "application/x-www-form-urlencoded"),
+                http2::header_of("accept", "application/json")};
 }
 
 OauthToken::~OauthToken() = default;
@@ -83,8 +73,7 @@ bool OauthToken::prepare(http2::Stream& stream) {
   form_ =
       fmt::format("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
                   account_.assertion(audience_, scope_, calendar_()));
-  stream.headers = headers_.data();
-  stream.header_count = headers_.size();
+  stream.head = &head_;
   stream.body = {form_, {}, {}};
   stream.keep_body = true;
   return true;

@@ -13,6 +13,7 @@
 #include "providers/auth/service_account.h"
 #include "providers/http2/backoff.h"
 #include "providers/http2/pool.h"
+#include "providers/http2/request_head.h"
 #include "providers/http2/request_source.h"
 
 namespace carillon::push::auth {
@@ -92,7 +93,7 @@ class OauthToken final : public http2::RequestSource {
   bool closing_ = false;
   std::string error_;
   std::string form_;  // the request's body, while it is on its way
-  std::vector<nghttp2_nv> headers_;
+  http2::RequestHead head_;
 };
 
 }  // namespace carillon::push::auth

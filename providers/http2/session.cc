@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 namespace carillon::push::http2 {
 namespace {
@@ -18,6 +20,12 @@ constexpr std::int32_t kConnectionWindowBytes = 16 * 1024 * 1024;
 constexpr std::size_t kGoawayReasonBytesMax = 200;
 constexpr std::size_t kRetryAfterBytesMax = 64;
 constexpr std::uint32_t kNoPush = 0;
+constexpr std::size_t kFrameHeaderBytes = 9;
+// RFC 9113, 6.5.2: what every peer takes.
+constexpr std::size_t kPayloadBytesMax = 16'384;
+// What nghttp2 is told of a request's headers: a byte on the wire, no place in any table, and never
+// sent, as `write_head` puts the request's own in its place.
+const nghttp2_nv kMethodOnly = header_of(":method", "POST");
 
 struct OptionDeleter {
   void operator()(nghttp2_option* option) const noexcept { nghttp2_option_del(option); }
@@ -116,7 +124,7 @@ struct SessionCallbacks {
     auto& self = *static_cast<Session*>(user_data);
     switch (frame->hd.type) {
       case NGHTTP2_SETTINGS:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) self.settings_changed_ = true;
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) self.note_settings(frame->settings);
         break;
       case NGHTTP2_PING:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) ++self.pongs_;
@@ -209,8 +217,19 @@ tl::expected<void, std::string> Session::receive(std::span<const std::uint8_t> b
   return {};
 }
 
+void Session::note_settings(const nghttp2_settings& settings) {
+  settings_changed_ = true;
+  for (std::size_t i = 0; i < settings.niv; ++i) {
+    if (settings.iv[i].settings_id == NGHTTP2_SETTINGS_HEADER_TABLE_SIZE) {
+      table_sizes_.push_back(settings.iv[i].value);
+    }
+  }
+}
+
 void Session::read_settings() {
   settings_changed_ = false;
+  for (const std::uint32_t bytes : table_sizes_) encoder_.resize_table(bytes);
+  table_sizes_.clear();
   has_settings_ = true;
   const std::uint32_t limit =
       nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
@@ -228,24 +247,63 @@ tl::expected<void, std::string> Session::produce(std::vector<std::uint8_t>& out,
       return tl::unexpected(
           fmt::format("HTTP/2 error: {}", nghttp2_strerror(static_cast<int>(size))));
     }
-    note_frame({data, static_cast<std::size_t>(size)});
-    out.insert(out.end(), data, data + size);
-    produced_ += static_cast<std::uint64_t>(size);
+    const std::span<const std::uint8_t> frame(data, static_cast<std::size_t>(size));
+    const std::size_t before = out.size();
+    if (Stream* stream = begun_by(frame)) {
+      stream->wire_offset = produced_;
+      write_head(*stream, frame[4], out);
+    } else {
+      out.insert(out.end(), frame.begin(), frame.end());
+    }
+    produced_ += out.size() - before;
   }
   return {};
 }
 
-// nghttp2 sends HEADERS in the order in which requests were submitted, so the stream that a frame
-// belongs to is found by walking on, not by looking up.
-void Session::note_frame(std::span<const std::uint8_t> frame) {
-  constexpr std::size_t kFrameHeaderBytes = 9;
-  if (unproduced_ == nullptr || frame.size() < kFrameHeaderBytes) return;
-  if (frame[3] != NGHTTP2_HEADERS) return;
+// The stream whose request begins with this frame. nghttp2 sends HEADERS in the order in which
+// requests were submitted, so it is found by walking on, not by looking up.
+Stream* Session::begun_by(std::span<const std::uint8_t> frame) {
+  if (unproduced_ == nullptr || frame.size() < kFrameHeaderBytes) return nullptr;
+  if (frame[3] != NGHTTP2_HEADERS) return nullptr;
   const auto id = static_cast<std::int32_t>(read_u32(&frame[5]) & 0x7fff'ffffu);
   while (unproduced_ != nullptr && unproduced_->id < id) unproduced_ = unproduced_->next;
-  if (unproduced_ == nullptr || unproduced_->id != id) return;
-  unproduced_->wire_offset = produced_;
-  unproduced_ = unproduced_->next;
+  if (unproduced_ == nullptr || unproduced_->id != id) return nullptr;
+  return std::exchange(unproduced_, unproduced_->next);
+}
+
+// In place of the HEADERS frame that nghttp2 has made of kMethodOnly: the same stream and flags,
+// the request's own header block (RFC 9113, 6.2 and 6.10). Encoded here and not at the start,
+// because a request that is cancelled before leaves no frame, and the peer's table must not miss a
+// block.
+void Session::write_head(const Stream& stream, std::uint8_t flags, std::vector<std::uint8_t>& out) {
+  block_.clear();
+  encoder_.encode(*stream.head, stream.path, {stream.id_text.data(), stream.id_text.size()},
+                  block_);
+  std::uint8_t type = NGHTTP2_HEADERS;
+  std::size_t at = 0;
+  do {
+    const std::size_t size = std::min(block_.size() - at, kPayloadBytesMax);
+    const bool last = at + size == block_.size();
+    // END_STREAM stands on the first frame, END_HEADERS on the last.
+    const auto own_flags = static_cast<std::uint8_t>(
+        (at == 0 ? flags & NGHTTP2_FLAG_END_STREAM : 0) | (last ? NGHTTP2_FLAG_END_HEADERS : 0));
+    const auto id = static_cast<std::uint32_t>(stream.id);
+    const std::array<std::uint8_t, kFrameHeaderBytes> header = {
+        static_cast<std::uint8_t>(size >> 16),
+        static_cast<std::uint8_t>(size >> 8),
+        static_cast<std::uint8_t>(size),
+        type,
+        own_flags,
+        static_cast<std::uint8_t>(id >> 24),
+        static_cast<std::uint8_t>(id >> 16),
+        static_cast<std::uint8_t>(id >> 8),
+        static_cast<std::uint8_t>(id)};
+    out.insert(out.end(), header.begin(), header.end());
+    const auto piece = block_.begin() + static_cast<std::ptrdiff_t>(at);
+    out.insert(out.end(), piece, piece + static_cast<std::ptrdiff_t>(size));
+    type = NGHTTP2_CONTINUATION;
+    at += size;
+  } while (at < block_.size());
 }
 
 Stream& Session::acquire() {
@@ -257,7 +315,7 @@ Stream& Session::acquire() {
 }
 
 bool Session::start(Stream& stream) {
-  assert(room() > 0);
+  assert(room() > 0 && stream.head != nullptr);
   stream.ending = Ending::kOpen;
   stream.word = "";
   stream.status = 0;
@@ -270,7 +328,7 @@ bool Session::start(Stream& stream) {
   nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = read_body};
   const bool has_body =
       !stream.body[0].empty() || !stream.body[1].empty() || !stream.body[2].empty();
-  stream.id = nghttp2_submit_request(session_.get(), nullptr, stream.headers, stream.header_count,
+  stream.id = nghttp2_submit_request(session_.get(), nullptr, &kMethodOnly, 1,
                                      has_body ? &body : nullptr, &stream);
   if (stream.id < 0) {  // ids used up, after a thousand million requests: time for a new connection
     closing_ = true;

@@ -13,6 +13,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "providers/http2/request_head.h"
 #include "providers/http2/stream.h"
 
 namespace carillon::push::http2 {
@@ -40,7 +41,8 @@ class Session {
   tl::expected<void, std::string> receive(std::span<const std::uint8_t> bytes);
 
   // Appends what is to be sent, until there is nothing more or `out` holds `high_water` bytes
-  // (exceeded by at most one frame, kFrameBytesMax). An error means that the connection must end.
+  // (exceeded by at most one frame, kFrameBytesMax, or one request's headers). An error means that
+  // the connection must end.
   tl::expected<void, std::string> produce(std::vector<std::uint8_t>& out, std::size_t high_water);
   static constexpr std::size_t kFrameBytesMax = 9 + 16'384;
 
@@ -95,13 +97,17 @@ class Session {
 
   void open(Stream& stream);
   void close(Stream& stream, Ending ending, const char* word);
-  void note_frame(std::span<const std::uint8_t> frame);
+  Stream* begun_by(std::span<const std::uint8_t> frame);
+  void write_head(const Stream& stream, std::uint8_t flags, std::vector<std::uint8_t>& out);
+  void note_settings(const nghttp2_settings& settings);
   void read_settings();
 
   struct Deleter {
     void operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
   };
   std::unique_ptr<nghttp2_session, Deleter> session_;
+  HeaderEncoder encoder_;
+  std::vector<std::uint8_t> block_;
   const std::size_t streams_max_;
   std::size_t stream_limit_ = 0;
   std::size_t open_count_ = 0;
@@ -122,6 +128,7 @@ class Session {
 
   bool has_settings_ = false;
   bool settings_changed_ = false;
+  std::vector<std::uint32_t> table_sizes_;  // the peer's, not yet told to the encoder
   bool closing_ = false;
   std::optional<Goaway> goaway_;
   std::uint64_t pongs_ = 0;

@@ -1,8 +1,6 @@
 // One request on its way: the slot that a session reuses from request to request.
 #pragma once
 
-#include <nghttp2/nghttp2.h>
-
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -14,6 +12,7 @@
 namespace carillon::push::http2 {
 
 class Connection;
+struct RequestHead;
 
 // How a request ended. Only kAnswered says anything about what the peer made of it.
 enum class Ending : std::uint8_t {
@@ -33,8 +32,7 @@ inline constexpr std::size_t kErrorBodyBytesMax = 8 * 1024;
 // Pointers and views stay valid until the stream is released to its session.
 struct Stream {
   // --- the request, filled by its source before it starts
-  const nghttp2_nv* headers = nullptr;  // read while the request is started
-  std::size_t header_count = 0;
+  const RequestHead* head = nullptr;     // read when the request's first byte is produced
   std::array<std::string_view, 3> body;  // sent one after the other; all empty: no body
   // Texts that differ from request to request, kept by the slot so that its capacity is reused.
   std::string path;

@@ -166,6 +166,13 @@ void ServerSession::set_streams_max(std::uint32_t streams_max) {
   nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, &entry, 1);
 }
 
+void ServerSession::set_table_sizes(const std::vector<std::uint32_t>& sizes) {
+  for (const std::uint32_t size : sizes) {
+    const nghttp2_settings_entry entry{NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, size};
+    nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, &entry, 1);
+  }
+}
+
 void ServerSession::send_goaway(std::int32_t last_stream_id, std::uint32_t error_code,
                                 std::string debug_data) {
   nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, last_stream_id, error_code,

@@ -61,6 +61,8 @@ class ServerSession {
 
   void reply(std::int32_t stream_id, const ServerReply& reply);
   void set_streams_max(std::uint32_t streams_max);
+  // SETTINGS_HEADER_TABLE_SIZE, one SETTINGS frame for each.
+  void set_table_sizes(const std::vector<std::uint32_t>& sizes);
   void send_goaway(std::int32_t last_stream_id, std::uint32_t error_code, std::string debug_data);
   void widen_connection_window(std::int32_t bytes);
 

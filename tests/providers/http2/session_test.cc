@@ -35,12 +35,6 @@ struct Ended {
   std::string retry_after;
 };
 
-nghttp2_nv nv(std::string_view name, std::string_view value) {
-  return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
-          value.size(), NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-}
-
 // A client and a server with a pipe between them that the test can cut, stop and count.
 class SessionTest : public testing::Test {
  protected:
@@ -56,10 +50,7 @@ class SessionTest : public testing::Test {
                 std::string_view token = "", std::string_view after = "") {
     Stream& stream = client->acquire();
     stream.path = "/3/device/" + name;
-    headers = {nv(":method", "POST"), nv(":scheme", "https"), nv(":authority", "a.test"),
-               nv(":path", stream.path)};
-    stream.headers = headers.data();
-    stream.header_count = headers.size();
+    stream.head = &head;
     stream.body = {before, token, after};
     EXPECT_TRUE(client->start(stream));
     return stream;
@@ -121,7 +112,9 @@ class SessionTest : public testing::Test {
 
   std::optional<Session> client;
   std::optional<ServerSession> server;
-  std::vector<nghttp2_nv> headers;
+  RequestHead head{.first = {header_of(":method", "POST"), header_of(":scheme", "https"),
+                             header_of(":authority", "a.test")},
+                   .path_differs = true};
   std::map<std::string, std::vector<Ended>> ended;
   std::uint64_t handed = 0;
 };
@@ -471,6 +464,54 @@ TEST_F(SessionTest, EndsEveryRequestExactlyOnceWhateverThePeerDoes) {
       count += endings.size();
     }
     EXPECT_EQ(count, started);
+  }
+}
+
+TEST_F(SessionTest, SplitsHeadersThatNoSingleFrameHolds) {
+  for (const std::size_t size : {16'000u, 16'384u, 16'385u, 40'000u}) {
+    begin({.handler = [](const ServerRequest&) { return ServerReply::ok(); }});
+    const std::string value(size, '\\');  // twice as long if Huffman-coded, so it is not
+    head.rest = {header_of("x-long", value, NGHTTP2_NV_FLAG_NO_INDEX)};
+    head.number = RequestHead::next_number();
+    talk();
+    start("long");
+    start("after");
+    talk();
+    ASSERT_THAT(server->complete, SizeIs(2)) << size;
+    EXPECT_EQ(server->complete[0].headers["x-long"], value);
+    EXPECT_EQ(server->complete[1].headers["x-long"], value);
+    EXPECT_EQ(server->complete[0].body, "body");
+    settle_all();
+  }
+}
+
+TEST_F(SessionTest, ARequestCancelledBeforeItsFirstByteTakesNothingFromThoseAfterIt) {
+  begin({.handler = [](const ServerRequest&) { return ServerReply::ok(); }});
+  head.rest = {header_of("apns-topic", "com.example.video")};
+  talk();
+  client->cancel(start("cancelled"));
+  start("first");
+  start("second");
+  talk();
+  ASSERT_THAT(server->complete, SizeIs(2));
+  EXPECT_EQ(server->complete[0].headers["apns-topic"], "com.example.video");
+  EXPECT_EQ(server->complete[1].headers["apns-topic"], "com.example.video");
+}
+
+TEST_F(SessionTest, EveryTableSizeThatThePeerNamesIsAcknowledgedEvenIfTheLastIsTheFirst) {
+  begin({.handler = [](const ServerRequest&) { return ServerReply::ok(); }});
+  head.rest = {header_of("apns-topic", "com.example.video"), header_of("apns-priority", "10")};
+  talk();
+  for (int i = 0; i < 3; ++i) start(std::to_string(i));
+  talk();
+  server->set_table_sizes({0, 4'096});
+  talk();
+  for (int i = 3; i < 6; ++i) start(std::to_string(i));
+  talk();
+  ASSERT_THAT(server->complete, SizeIs(6));
+  for (auto& request : server->complete) {
+    EXPECT_EQ(request.headers["apns-topic"], "com.example.video");
+    EXPECT_EQ(request.headers["apns-priority"], "10");
   }
 }
 
