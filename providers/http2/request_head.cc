@@ -24,7 +24,8 @@ void put_text(std::string_view text, std::vector<std::uint8_t>& out) {
     for (; left >= 0x80; left >>= 7) out.push_back(static_cast<std::uint8_t>(left | 0x80));
     out.push_back(static_cast<std::uint8_t>(left));
   }
-  out.insert(out.end(), text.begin(), text.end());
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+  out.insert(out.end(), bytes, bytes + text.size());  // same type: a copy, not a loop
 }
 
 std::size_t table_bytes(const std::vector<nghttp2_nv>& headers) {
