@@ -10,9 +10,12 @@ import tempfile
 
 import callgrind
 import figures
+import growth
 import instructions
+import latency
 import machine
 import pairs
+import publish
 from senders import RelaySender, other_senders
 from world import BINARIES, MIXES, World
 
@@ -20,6 +23,11 @@ SIZES = [100_000, 1_000_000]
 # A run lasts about as long at this rate: what makes it one second or more is found by the warm-up.
 RUN_SECONDS = 1.2
 ROUNDS = 10
+PARTS = {
+    "growth": "only: 10,000 to 10 M devices, the relay alone",
+    "latency": "only: 1,000 single-device events a second, alone and beside a bulk send",
+    "publish": "only: durable publishes a second at 1, 8 and 64 clients",
+}
 
 
 def parse():
@@ -45,10 +53,15 @@ def parse():
     parser.add_argument("--no-instructions", action="store_true",
                         help="leave out callgrind, which takes a minute or two")
     parser.add_argument("--no-plain", action="store_true", help="leave out the plain client")
+    for part, said in PARTS.items():
+        parser.add_argument(f"--{part}", action="store_true", help=said)
+    parser.add_argument("--seconds", type=float, default=60, metavar="S",
+                        help="of each phase of --latency (default: 60)")
     parser.add_argument("--folder", default=None, help="where the store goes (default: a new one)")
     parser.add_argument("--json", action="store_true", help="the figures as an object on the last line")
     settings = parser.parse_args()
     settings.case = settings.case or list(MIXES)
+    settings.sizes = sorted(settings.devices or [])
     settings.devices = sorted(settings.devices or (SIZES[:1] if settings.quick else SIZES))
     settings.rounds = settings.rounds or (3 if settings.quick else ROUNDS)
     if min(settings.devices) < 1_000 or settings.rounds < 1 or settings.connections < 1:
@@ -81,11 +94,56 @@ def measure(world, settings):
     return rounds, senders, events
 
 
+def in_world(folder, devices, settings, measured, **options):
+    place = folder / "world"
+    place.mkdir()
+    world = World(place, "apns", devices, settings, **options)
+    try:
+        RelaySender(world).run()
+        return measured(world)
+    finally:
+        world.stop()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def run_parts(folder, settings):
+    """Those of PARTS that were asked for: (lines, object)."""
+    said, made = [], {}
+    if settings.growth:
+        sizes = growth.measure(folder, "apns", settings.sizes or growth.SIZES, settings)
+        said += growth.lines(sizes)
+        made["growth"] = {"sizes": [vars(size) for size in sizes], "spread": growth.spread(sizes)}
+    if settings.latency:
+        devices = 100_000 if settings.quick else 1_000_000
+        # 16 KiB a single-device event in the simulator's journal, besides what a bulk send takes.
+        phases = in_world(folder, devices, settings, lambda world: [
+            latency.measure(world, "alone", settings.seconds, False),
+            latency.measure(world, f"beside bulk events to {devices:,} devices", settings.seconds,
+                            True)],
+            journal_mib=int(settings.seconds * 2 * latency.RATE / 64) + 2048)
+        said += latency.lines(phases)
+        made["latency"] = [vars(phase) for phase in phases]
+    if settings.publish:
+        publishes = in_world(folder, 1_000, settings, publish.measure_all)
+        said += publish.lines(publishes)
+        made["publish"] = {str(one.clients): one.per_second for one in publishes}
+    return said, made
+
+
 def main():
     settings = parse()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="carillon-fanout-", dir=settings.folder))
     lines = machine.describe(folder) + figures.describe_settings(settings)
     print("\n".join(lines), "\n")
+    if any(getattr(settings, part) for part in PARTS):
+        try:
+            said, made = run_parts(folder, settings)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        print("\n".join(said))
+        if settings.json:
+            print(json.dumps(made))
+        return 0
     rows, counted = [], {}
     try:
         for case in settings.case:

@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/end_to_end"))
 
 # pylint: disable=wrong-import-position
+from conditions import eventually  # noqa: E402
 from program import Program  # noqa: E402
 from simulator import BUNDLE_ID, PROJECT, free_port  # noqa: E402
 
@@ -28,10 +29,11 @@ class World:
     """Started by the constructor; `stop` ends both programs. The folder is the caller's."""
 
     def __init__(self, folder, case, devices, settings, under=(), fanout=None,
-                 with_relay=True):
+                 with_relay=True, journal_mib=1024):
         """`under`: what the relay runs under, as callgrind; `fanout`: keys of its config."""
         self.folder = folder
         self._under = list(under)
+        self._journal_mib = journal_mib
         self._fanout = fanout or {}
         self.case = case
         self.devices = devices
@@ -99,7 +101,8 @@ devices = {self.devices}
 seed = {SEED}
 mix = "{MIXES[self.case]}"
 [journal]
-memory_mib_max = 1024
+events_max = 200000
+memory_mib_max = {self._journal_mib}
 """)
         self.simulator = self._start("device-sim", self.settings.simulator_core,
                                      [BINARIES / "device-sim", "serve", "--config", config])
@@ -225,3 +228,11 @@ streams_max = {self.settings.streams_fcm}
             done = document["counters"]["accepted"]
             left_s = (expected - done) / done * waited if done else 0.02
             time.sleep(min(0.25, max(0.002, 0.8 * left_s)))
+
+    def wait_for_receipts(self, expected, within_s=120):
+        """Until the simulator has accepted as many APNs pushes since it started; more is an error."""
+        seen = eventually(
+            lambda: (count := self.simulated("GET", "/sim/stats")["apns"]["accepted"]) >= expected
+            and count, within_s, f"the simulator accepts {expected} pushes", every_s=0.1)
+        if seen > expected:
+            raise RuntimeError(f"{expected} pushes, the simulator accepted {seen}")
