@@ -4,7 +4,9 @@ import types
 import unittest
 
 import figures
+import growth
 import guard
+import latency
 import pairs
 from pairs import Sample
 
@@ -74,6 +76,24 @@ class Rows(unittest.TestCase):
         self.assertEqual(made["devices"], 5_000)
         self.assertEqual([size["devices"] for size in made["sizes"]], [1_000, 5_000])
         self.assertEqual(made["instructions"], {"relay": 10, "h2load": 21})
+
+
+class Quantiles(unittest.TestCase):
+    def test_at_least_the_share_of_all_values_is_no_larger(self):
+        values = list(range(1, 1_001))
+        self.assertEqual([latency.quantile(values, share) for share in (0.5, 0.99, 0.999, 1)],
+                         [500, 990, 999, 1_000])
+        self.assertEqual(latency.quantile([7], 0.5), 7)
+
+
+class Growth(unittest.TestCase):
+    def test_a_cost_is_flat_up_to_ten_percent(self):
+        def sizes(dearest):
+            return [growth.Size(devices, 1.0, cost, 20.0)
+                    for devices, cost in ((10_000, dearest), (100_000, 2.0))]
+
+        self.assertIn("is flat", growth.lines(sizes(2.2))[-1])
+        self.assertIn("is not flat", growth.lines(sizes(2.21))[-1])
 
 
 class Guard(unittest.TestCase):
