@@ -140,8 +140,15 @@ tl::expected<RenderedMessage, RenderError> render_fcm(const Notification& notifi
 }
 
 bool is_fcm_token(std::string_view token) noexcept {
+  static constexpr std::array<bool, 256> kAllowed = [] {
+    std::array<bool, 256> table{};
+    for (char c = '!'; c <= '~'; ++c) {
+      table[static_cast<unsigned char>(c)] = c != '"' && c != '\\';
+    }
+    return table;
+  }();
   bool good = !token.empty();
-  for (const char c : token) good &= c > ' ' && c <= '~' && c != '"' && c != '\\';
+  for (const char c : token) good &= kAllowed[static_cast<unsigned char>(c)];
   return good;
 }
 

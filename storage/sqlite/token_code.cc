@@ -81,23 +81,38 @@ void pack_letters(std::string_view token, std::string& out) {
   if (held > 0) out.push_back(static_cast<char>(bits << (8 - held)));
 }
 
+// Three bytes are four letters: so many at a time, and what is left over bit by bit.
 void unpack_letters(ByteReader& in, std::string& out) {
   const auto letters = in.varint_to<std::size_t>(kLettersMax);
   const std::size_t place = in.byte();
   if (place > letters + 1) in.corrupt();
   const std::uint8_t* packed = in.take(letter_bytes(letters));
+  std::array<char, kLettersMax> text;
+  std::size_t i = 0;
+  for (; i + 4 <= letters; i += 4, packed += 3) {
+    const std::uint32_t bits = static_cast<std::uint32_t>(packed[0]) << 16 |
+                               static_cast<std::uint32_t>(packed[1]) << 8 | packed[2];
+    text[i] = kAlphabet[bits >> 18];
+    text[i + 1] = kAlphabet[bits >> 12 & 0x3f];
+    text[i + 2] = kAlphabet[bits >> 6 & 0x3f];
+    text[i + 3] = kAlphabet[bits & 0x3f];
+  }
   std::uint32_t bits = 0;
-  int held = 0;
-  for (std::size_t i = 0; i < letters; ++i) {
-    if (i + 1 == place) out.push_back(':');
+  for (int held = 0; i < letters; ++i) {
     if (held < 6) {
       bits = bits << 8 | *packed++;
       held += 8;
     }
     held -= 6;
-    out.push_back(kAlphabet[bits >> held & 0x3f]);
+    text[i] = kAlphabet[bits >> held & 0x3f];
   }
-  if (place == letters + 1) out.push_back(':');
+  if (place == 0) {
+    out.append(text.data(), letters);
+    return;
+  }
+  out.append(text.data(), place - 1);
+  out.push_back(':');
+  out.append(text.data() + place - 1, letters - (place - 1));
 }
 
 void unpack_hex(const std::uint8_t* bytes, std::size_t count, std::string& out) {
