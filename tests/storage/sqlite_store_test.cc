@@ -11,6 +11,7 @@
 #include <sstream>
 #include <thread>
 
+#include "storage/device_export.h"
 #include "storage/sqlite/database.h"
 #include "storage/sqlite/schema.h"
 #include "tests/storage/store_fixture.h"
@@ -255,6 +256,9 @@ TEST_F(DamagedStore, SurvivesEveryByteFlippedInItsPages) {
       DevicePage page;
       (void)(*scan)->read(0, 1000, page);
     }
+    auto exporting = (*store)->export_devices("");
+    if (!exporting || !(*exporting)->begin()) continue;
+    for (auto next = (*exporting)->next(); next && *next != nullptr;) next = (*exporting)->next();
   }
 }
 
@@ -403,6 +407,102 @@ TEST_F(SqliteStoreFile, KeepsNothingOfAnErasedPerson) {
   EXPECT_TRUE(comes_true([&] { return !found(); })) << "while the store is open";
   store->reset();
   EXPECT_FALSE(found());
+}
+
+TEST_F(SqliteStoreFile, KeepsNothingOfAnErasedPersonOrDeviceOfWhomEventsAreRunning) {
+  const std::string person = "Margarethe-Unverwechselbar", telephone = "her-telephone-4711",
+                    tablet = "her-tablet-0815", other = "Balthasar-Anderswo",
+                    others = "his-telephone-2342";
+  const std::string hex = "00c0ffee11c0ffee22c0ffee33c0ffee44c0ffee55c0ffee66c0ffee77c0ffee";
+  const std::string packed_hex = "\x11\xC0\xFF\xEE\x22\xC0\xFF\xEE\x33\xC0\xFF\xEE\x44\xC0\xFF\xEE";
+  auto opened = open();
+  Store& store = **opened;
+  const std::string_view topics[] = {"news"}, own[] = {"tablets"};
+  const auto register_device = [&](const std::string& name, const std::string& of,
+                                   const std::string& token, const std::string& trait) {
+    const std::string text = trait + "-a-text", member = trait + "-a-member",
+                      version = "9." + trait;
+    const std::string_view members[] = {member};
+    const AttributeView attributes[] = {{"note", std::string_view(text)},
+                                        {"list", std::span<const std::string_view>(members)}};
+    const auto put =
+        store.put_device({.app = "video",
+                          .device = name,
+                          .platform = token == hex ? Platform::kApns : Platform::kWebPush,
+                          .token = token,
+                          .subscriber = of,
+                          .locale = "de",
+                          .timezone = "Europe/Vienna",
+                          .topics = topics,
+                          .device_topics = own,
+                          .app_version = version,
+                          .attributes = attributes},
+                         1000);
+    ASSERT_TRUE(put) << put.error().message;
+  };
+  for (int i = 0; i < 300; ++i) {
+    const std::string n = std::to_string(i);
+    register_device("d-" + n, "u-" + n, "{t-" + n + "}", "plain" + n);
+  }
+  register_device(telephone, person, hex, "distinctive");
+  register_device(tablet, person, "{\"endpoint\":\"https://push.example/very-own\"}", "unmatched");
+  register_device(others, other, "{\"endpoint\":\"https://push.example/his-own\"}", "singular");
+
+  // One topic; names; several parts with a condition, which is written down.
+  std::vector<NewEvent> events(3);
+  events[0].audience.topics = {"news"};
+  events[1].audience.subscribers = {person, other};
+  events[1].audience.devices = {telephone, others};
+  events[2].audience.topics = {"tablets"};
+  events[2].audience.devices = {tablet};
+  events[2].audience.condition = Condition{.kind = Condition::Kind::kInTopic, .topic = "news"};
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    events[i].id = event_id(static_cast<std::uint32_t>(i + 1));
+    events[i].app = "video";
+    events[i].content = "content";
+    events[i].expires_ms = 90'000;
+    ASSERT_TRUE(store.accept(events[i]));
+    // A retry and a failure of the last two, who are these people.
+    const JobKey job{events[i].id, Platform::kWebPush};
+    const auto devices = scan_all(store, job);
+    ASSERT_GE(devices.size(), 2u);
+    const DevicePosition retried = devices[devices.size() - 2].position;
+    Checkpoint checkpoint{.job = job};
+    checkpoint.beyond = {retried, devices.back().position};
+    checkpoint.added.rejected = 1;
+    checkpoint.failures = {{.position = devices.back().position, .reason = "Unregistered"}};
+    checkpoint.retries = {{.position = retried, .due_ms = 1, .reason = "Busy"}};
+    const auto recorded = record_now(store, {checkpoint});
+    ASSERT_TRUE(recorded) << recorded.error().message;
+  }
+
+  const std::vector<std::string> traces = {person,        telephone,   tablet,     other,
+                                           others,        packed_hex,  "very-own", "his-own",
+                                           "distinctive", "unmatched", "singular"};
+  const auto found = [&] {
+    const std::string all = bytes(path()) + bytes(path() + "-wal");
+    std::vector<std::string> there;
+    for (const std::string& trace : traces) {
+      if (all.find(trace) != std::string::npos) there.push_back(trace);
+    }
+    return there;
+  };
+  ASSERT_EQ(found(), traces) << "or the test looks for the wrong thing";
+  ASSERT_TRUE(store.erase_subscriber("video", person));
+  ASSERT_TRUE(store.erase_device("video", others));
+  // The other one goes on hearing the topic without a device, so their name stays ...
+  EXPECT_TRUE(comes_true([&] { return found() == std::vector<std::string>{other}; }))
+      << testing::PrintToString(found());
+  ASSERT_TRUE(store.erase_subscriber("video", other));
+  EXPECT_TRUE(comes_true([&] { return found().empty(); })) << testing::PrintToString(found());
+  // ... and nothing comes back when the events end.
+  for (const NewEvent& event : events) {
+    const JobKey job{event.id, Platform::kWebPush};
+    ASSERT_TRUE(record_now(store, {{.job = job, .state = EventState::kCancelled}}));
+  }
+  EXPECT_TRUE(found().empty());
+  opened->reset();
+  EXPECT_TRUE(found().empty());
 }
 
 // --- neighbours
