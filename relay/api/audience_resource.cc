@@ -114,6 +114,9 @@ Reply AudienceResource::put_device(const Admission& admission, std::string_view 
   if (auto problem = name_problem("device", import::name_fault(name))) return *problem;
   const auto form = parse_device(body);
   if (!form) return problem_reply(form.error().problem, "", form.error().errors);
+  if (const auto fault = import::last_seen_fault(form->last_seen_ms, now_ms()); !fault.empty()) {
+    return problem_reply(Problem::kInvalidBody, "", {{"/last_seen", std::string(fault)}});
+  }
   const std::vector<std::string_view> topics(form->topics.begin(), form->topics.end());
   const std::vector<std::string_view> own(form->device_topics.begin(), form->device_topics.end());
   const AttributeViews attributes(form->attributes);

@@ -34,6 +34,7 @@ class Importer::Impl {
         csv_({.app = options_.app, .known_apps = options_.known_apps}),
         line_(kLineBytesMax + RegistrationLine::kPaddingBytes) {
     for (RegistrationBatch& batch : batches_) batch.reserve(options_.batch_lines);
+    look_at_the_clock();
   }
 
   store::Result<void> feed(std::string_view bytes) {
@@ -73,6 +74,14 @@ class Importer::Impl {
   store::Result<void> outcome() const {
     if (error_) return tl::unexpected(*error_);
     return {};
+  }
+
+  // Once a batch.
+  void look_at_the_clock() {
+    if (!options_.now_ms) return;
+    const std::int64_t now_ms = options_.now_ms();
+    json_.set_now(now_ms);
+    csv_.set_now(now_ms);
   }
 
   void append(std::string_view part) {
@@ -132,6 +141,7 @@ class Importer::Impl {
       report_.next_line = std::max(report_.next_line, number_ + 1);
       return;
     }
+    look_at_the_clock();
     filling().seal();
     written_through_ = number_;
     filling_ = 1 - filling_;

@@ -29,6 +29,7 @@ inline constexpr std::string_view kAttributeColumnPrefix = "attributes.";
 class RegistrationCsv {
  public:
   explicit RegistrationCsv(LineRules rules) : fields_(std::move(rules)) {}
+  void set_now(std::int64_t now_ms) { fields_.set_now(now_ms); }
 
   // The first line. What is wrong with it, as a sentence; then no line can be read.
   std::string read_header(std::string_view line);

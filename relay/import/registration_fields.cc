@@ -98,7 +98,7 @@ std::string RegistrationFields::take_text(RegistrationField field, std::string_v
     case kLastSeen:
       if (const auto ms = parse_rfc3339(text)) {
         device_.last_seen_ms = *ms;
-        return {};
+        return now_ms_ ? sentence(name, last_seen_fault(*ms, *now_ms_)) : std::string();
       }
       return "last_seen: must be a time such as \"2026-01-02T03:04:05Z\"";
     case kTopics:

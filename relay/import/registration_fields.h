@@ -62,6 +62,9 @@ class RegistrationFields {
   // hold until `begin`.
   tl::expected<store::DeviceRegistration, std::string> finish();
 
+  // The calendar, for `last_seen`: until it is first set, any time will do.
+  void set_now(std::int64_t now_ms) { now_ms_ = now_ms; }
+
   const LineRules& rules() const { return rules_; }
 
  private:
@@ -77,6 +80,7 @@ class RegistrationFields {
     std::size_t attribute = 0, begin = 0, end = 0;
   };
   std::vector<List> lists_;
+  std::optional<std::int64_t> now_ms_;
   unsigned seen_ = 0;  // one bit for each field
 };
 

@@ -129,6 +129,11 @@ std::string_view attribute_text_fault(std::string_view text) {
   return {};
 }
 
+std::string_view last_seen_fault(std::int64_t last_seen_ms, std::int64_t now_ms) {
+  if (last_seen_ms - kLastSeenAheadMaxMs <= now_ms) return {};
+  return "lies more than a day ahead of this machine's clock";
+}
+
 std::optional<store::Platform> platform_named(std::string_view name) {
   if (name == "apns") return store::Platform::kApns;
   if (name == "fcm") return store::Platform::kFcm;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -49,6 +50,11 @@ std::string_view attribute_name_fault(std::string_view name);
 // An attribute's text, or a member of its list: at most store::kAttributeTextBytesMax bytes without
 // control characters; empty is a text.
 std::string_view attribute_text_fault(std::string_view text);
+
+// When an app was last heard of, as it says: an hour ahead is a clock that runs fast, more than a
+// day is a mistake, which would keep a device from ever being stale.
+inline constexpr std::int64_t kLastSeenAheadMaxMs = 86'400'000;
+std::string_view last_seen_fault(std::int64_t last_seen_ms, std::int64_t now_ms);
 
 // "apns" or "fcm"; nothing for what this version does not send to.
 std::optional<store::Platform> platform_named(std::string_view name);

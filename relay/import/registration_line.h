@@ -24,6 +24,7 @@ class RegistrationLine {
   static constexpr std::size_t kPaddingBytes = simdjson::SIMDJSON_PADDING;
 
   explicit RegistrationLine(LineRules rules) : fields_(std::move(rules)) {}
+  void set_now(std::int64_t now_ms) { fields_.set_now(now_ms); }
 
   // The views in the answer hold until the next call. The error names the field.
   tl::expected<store::DeviceRegistration, std::string> parse(std::string_view line);

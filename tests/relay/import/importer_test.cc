@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "relay/import/registration_form.h"
+#include "relay/import/rfc3339.h"
 #include "tests/relay/import/memory_store.h"
 
 namespace carillon::import {
@@ -45,6 +47,20 @@ class ImporterTest : public testing::Test {
   MemoryStore store_;
   std::vector<std::string> told_;
 };
+
+TEST_F(ImporterTest, TakesADeviceThatWasSeenADayAheadAndNotAMillisecondMore) {
+  const auto seen = [](std::string_view device, std::int64_t ms) {
+    return fmt::format(
+        R"({{"device":"{}","app":"video","platform":"fcm","token":"{}","last_seen":"{}"}})"
+        "\n",
+        device, device, rfc3339(ms));
+  };
+  const ImportReport report =
+      import(seen("d-1", kNow + kLastSeenAheadMaxMs) + seen("d-2", kNow + kLastSeenAheadMaxMs + 1));
+  EXPECT_EQ(report.created, 1U);
+  EXPECT_EQ(told_, std::vector<std::string>{
+                       "2: last_seen: lies more than a day ahead of this machine's clock"});
+}
 
 TEST_F(ImporterTest, BringsWholeLinesToTheStore) {
   const ImportReport report = import(line("d-1", R"("a","b")") + line("d-2", ""));
