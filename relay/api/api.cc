@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "relay/api/export_resource.h"
 #include "relay/api/import_resource.h"
 #include "relay/api/openapi.h"
 #include "relay/config/scopes.h"
@@ -99,12 +100,14 @@ Api::Api(Parts parts)
       audience_(parts_.store, parts_.clocks),
       readiness_(parts_.publisher, parts_.store, parts_.clocks),
       watchers_(parts_.watchers, [this](const store::EventId& id) { return events_.progress(id); }),
+      downloads_(parts_.downloads),
       metrics_({.publisher = parts_.publisher,
                 .store = parts_.store,
                 .http = counters_,
                 .clocks = parts_.clocks,
                 .gate = parts_.gate_stats,
-                .watchers = [this] { return watchers_.count(); }}) {}
+                .watchers = [this] { return watchers_.count(); },
+                .exports = [this] { return downloads_.count(); }}) {}
 
 std::optional<Reply> Api::key_objection(const Route& route, const RequestHead& head) {
   if (route.scope == 0) return std::nullopt;
@@ -189,6 +192,8 @@ Reply Api::answer(const RequestHead& head, const Admission& admission, std::stri
       return audience_.erase_subscriber(admission);
     case Endpoint::kCountAudience:
       return audience_.count(admission, body);
+    case Endpoint::kExport:
+      return export_devices(parts_.store, downloads_, head, admission);
     case Endpoint::kHealth:
       return health();
     case Endpoint::kReadiness:

@@ -7,6 +7,7 @@
 
 #include "relay/api/audience_resource.h"
 #include "relay/api/desk.h"
+#include "relay/api/downloads.h"
 #include "relay/api/events_resource.h"
 #include "relay/api/gate.h"
 #include "relay/api/health.h"
@@ -27,6 +28,7 @@ class Api : public Desk {
     fanout::Clocks clocks;
     std::uint64_t body_bytes_max = 256 * 1024;
     Watchers::Limits watchers;
+    Downloads::Limits downloads;
     std::function<GateStats()> gate_stats;
   };
   explicit Api(Parts parts);
@@ -37,8 +39,11 @@ class Api : public Desk {
   void on_answered(const RequestHead& head, const Route* route, int status,
                    std::chrono::nanoseconds took) override;
 
-  // Ends every progress stream.
-  void stop_watchers() { watchers_.stop(); }
+  // Ends every progress stream and export.
+  void stop_streams() {
+    watchers_.stop();
+    downloads_.stop();
+  }
 
  private:
   // Each is nothing if there is no objection.
@@ -52,6 +57,7 @@ class Api : public Desk {
   Readiness readiness_;
   HttpCounters counters_;
   Watchers watchers_;
+  Downloads downloads_;
   Metrics metrics_;
 };
 

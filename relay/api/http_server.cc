@@ -35,6 +35,7 @@ class HttpServer::Impl {
               .clocks = std::move(parts.clocks),
               .body_bytes_max = http.body_bytes_max,
               .watchers = {.watchers_max = parts.watchers_max},
+              .downloads = parts.exports,
               .gate_stats = [this] { return gate_.stats(); }}),
         gate_(limits_of(http), api_) {}
 
@@ -48,7 +49,7 @@ class HttpServer::Impl {
 
   void stop(std::chrono::milliseconds grace) {
     gate_.stop(grace);
-    api_.stop_watchers();
+    api_.stop_streams();
   }
 
   std::uint16_t port() const { return port_; }

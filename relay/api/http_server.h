@@ -8,6 +8,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "relay/api/downloads.h"
 #include "relay/api/publisher.h"
 #include "relay/config/config.h"
 #include "relay/fanout/engine.h"
@@ -23,6 +24,7 @@ class HttpServer {
     std::vector<std::string> apps;  // those of the config
     fanout::Clocks clocks;
     std::size_t watchers_max = 256;  // clients that watch progress at once
+    Downloads::Limits exports = {};
   };
   HttpServer(const config::Http& http, Parts parts);
   ~HttpServer();  // as stop with no grace

@@ -149,11 +149,14 @@ void add_http(const HttpCounters& http, Families& families) {
   families.out.back().metric.push_back(std::move(metric));
 }
 
-void add_gate(const GateStats& gate, std::size_t watchers, Families& families) {
+void add_gate(const GateStats& gate, std::size_t watchers, std::size_t exports,
+              Families& families) {
   families.gauge("carillon_http_connections", "Open HTTP connections, watchers not included");
   families.add(gate.connections);
   families.gauge("carillon_http_watchers", "Clients that watch an event's progress");
   families.add(watchers);
+  families.gauge("carillon_http_exports", "Exports that are being sent");
+  families.add(exports);
   families.counter("carillon_http_connections_total", "HTTP connections accepted");
   families.add(gate.accepted);
   families.counter("carillon_http_connections_overflowed_total",
@@ -177,7 +180,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
       store_stats_.get(sources_.clocks.monotonic(), [this] { return sources_.store.stats(); });
   if (stats) add_store(*stats, families);
   add_http(sources_.http, families);
-  add_gate(sources_.gate(), sources_.watchers(), families);
+  add_gate(sources_.gate(), sources_.watchers(), sources_.exports(), families);
   return std::move(families.out);
 }
 

@@ -25,6 +25,7 @@ class Metrics : public prometheus::Collectable {
     const fanout::Clocks& clocks;
     std::function<GateStats()> gate;
     std::function<std::size_t()> watchers;
+    std::function<std::size_t()> exports;
   };
   explicit Metrics(Sources sources);
 

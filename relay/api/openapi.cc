@@ -123,6 +123,14 @@ std::vector<Operation> operations() {
        {{200, "What was done, and every bad line", "ImportReport"}},
        {kUnknownApp, kInvalidBody, kLengthRequired, kBodyTooLarge, kUnsupportedMediaType,
         kOverloaded, kStoreUnavailable, kStoreFull}},
+      {Endpoint::kExport,
+       "exportDevices",
+       "Every device of the app as it is at this moment, one a line, as an import takes them; a "
+       "body "
+       "that ends before its last chunk is not whole",
+       nullptr,
+       {{200, "NDJSON or CSV, compressed as Accept-Encoding lets", nullptr}},
+       {kInvalidParameter, kUnknownApp, kTooManyExports, kStoreUnavailable, kStoreFull}},
       {Endpoint::kHealth,
        "health",
        "Is the process there",
@@ -364,6 +372,13 @@ Json parameters_of(const Route& route) {
                           {"in", "query"},
                           {"description", "1: judge every line, store nothing"},
                           {"schema", {{"type", "string"}, {"enum", Json::array({"0", "1"})}}}});
+  }
+  if (route.endpoint == Endpoint::kExport) {
+    parameters.push_back(
+        {{"name", "format"},
+         {"in", "query"},
+         {"schema",
+          {{"type", "string"}, {"enum", Json::array({"ndjson", "csv"})}, {"default", "ndjson"}}}});
   }
   if (route.endpoint == Endpoint::kPublish) {
     parameters.push_back(

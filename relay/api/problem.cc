@@ -33,6 +33,7 @@ constexpr auto kRows = std::to_array<ProblemRow>({
     {kIdempotencyMismatch, "idempotency-mismatch", 422, 0,
      "The Idempotency-Key was used with another body"},
     {kRefusedByStore, "refused-by-store", 422, 0, "The store's limits do not allow this"},
+    {kTooManyExports, "too-many-exports", 429, 10, "The relay sends as many exports as it can"},
     {kHeadTooLarge, "head-too-large", 431, 0, "The request's head is over the limit"},
     {kInternal, "internal", 500, 0, "The relay made a mistake"},
     {kUnsupportedTransferCoding, "unsupported-transfer-coding", 501, 0,

@@ -36,6 +36,7 @@ enum class Problem : std::uint8_t {
   kEventRefused,
   kIdempotencyMismatch,
   kRefusedByStore,
+  kTooManyExports,
   kHeadTooLarge,
   kInternal,
   kUnsupportedTransferCoding,

@@ -75,7 +75,7 @@ tl::expected<void, HeadFault> parse_request_line(std::string_view line, RequestH
   }
   head.method = method;
   head.target = target;
-  head.keep_alive = version == "HTTP/1.1";
+  head.http_1_1 = head.keep_alive = version == "HTTP/1.1";
   return {};
 }
 
@@ -207,9 +207,8 @@ tl::expected<RequestHead, HeadFault> parse_head(std::string_view bytes) {
     first = false;
   }
   if (first) return malformed("the head is empty");
-  const bool http_1_1 = head.keep_alive;
   if (const auto checked = check_single_fields(head); !checked) return Fault(checked.error());
-  if (const auto framed = read_framing(head, http_1_1); !framed) return Fault(framed.error());
+  if (const auto framed = read_framing(head, head.http_1_1); !framed) return Fault(framed.error());
   read_connection(head);
   return head;
 }

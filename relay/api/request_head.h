@@ -30,6 +30,7 @@ struct RequestHead {
   std::vector<Field> fields;
   std::optional<std::uint64_t> content_length;
   bool chunked = false;  // never together with a content_length
+  bool http_1_1 = true;  // otherwise 1.0
   bool keep_alive = true;
   bool expects_continue = false;
 

@@ -8,6 +8,7 @@ namespace carillon::api {
 namespace {
 
 using enum Endpoint;
+using config::kScopeAdmin;
 using config::kScopePublish;
 using config::kScopeSubscribe;
 
@@ -29,6 +30,7 @@ constexpr auto kRoutes = std::to_array<Route>({
      BodyPlan::kNone, ""},
     {kCountAudience, "POST", "/v1/apps/{app}/audience/count", kScopePublish, BodyPlan::kJson, ""},
     {kImport, "POST", "/v1/apps/{app}/import", kScopeSubscribe, BodyPlan::kLines, "dry_run"},
+    {kExport, "GET", "/v1/apps/{app}/export", kScopeAdmin, BodyPlan::kNone, "format"},
     {kHealth, "GET", "/healthz", 0, BodyPlan::kNone, ""},
     {kReadiness, "GET", "/readyz", 0, BodyPlan::kNone, ""},
     {kMetrics, "GET", "/metrics", 0, BodyPlan::kNone, ""},

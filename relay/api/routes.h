@@ -25,6 +25,7 @@ enum class Endpoint : std::uint8_t {
   kEraseSubscriber,
   kCountAudience,
   kImport,
+  kExport,
   kHealth,
   kReadiness,
   kMetrics,

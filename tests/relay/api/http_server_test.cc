@@ -13,8 +13,10 @@
 #include "relay/api/event_parser.h"
 #include "relay/api/events_resource.h"
 #include "relay/coding/compressor.h"
+#include "relay/coding/decompressor.h"
 #include "relay/config/scopes.h"
 #include "relay/fanout/event_id.h"
+#include "relay/import/rfc3339.h"
 #include "tests/relay/api/raw_client.h"
 #include "tests/relay/api/relay_room.h"
 
@@ -506,6 +508,108 @@ TEST_F(HttpServerTest, EndsItsStreamsWhenItStops) {
   ASSERT_TRUE(client.read_through("event: progress"));
   server_->stop(std::chrono::seconds(5));
   EXPECT_TRUE(client.closed());
+}
+
+TEST_F(HttpServerTest, ExportsWhatAnImportTakes) {
+  const Json device = {{"platform", "fcm"},
+                       {"token", "t-1"},
+                       {"subscriber", "u-1"},
+                       {"topics", {"b", "a"}},
+                       {"last_seen", "2026-01-02T03:04:05Z"}};
+  ASSERT_EQ(ask("PUT", "/v1/apps/video/devices/d-1", device.dump()).status, 201);
+  ASSERT_EQ(ask("PUT", "/v1/apps/mail/devices/d-2", kDevice).status, 201);
+  const RawAnswer lines = ask("GET", "/v1/apps/video/export");
+  EXPECT_EQ(lines.status, 200);
+  EXPECT_EQ(lines.fields.at("transfer-encoding"), "chunked");
+  EXPECT_EQ(lines.fields.at("content-type"), "application/x-ndjson");
+  EXPECT_EQ(lines.fields.at("content-disposition"), "attachment; filename=\"video.ndjson\"");
+  EXPECT_FALSE(lines.fields.contains("content-encoding"));
+  EXPECT_EQ(lines.body,
+            R"({"device":"d-1","app":"video","platform":"fcm","token":"t-1","subscriber":"u-1",)"
+            R"("last_seen":"2026-01-02T00:00:00.000Z","topics":["a","b"]})"
+            "\n");
+  const RawAnswer csv = ask("GET", "/v1/apps/video/export?format=csv");
+  EXPECT_EQ(csv.fields.at("content-type"), "text/csv; charset=utf-8; header=present");
+  EXPECT_THAT(csv.body, HasSubstr("\nd-1,video,fcm,t-1,u-1,"));
+  const RawAnswer again =
+      ask("POST", "/v1/apps/video/import", lines.body, "Content-Type: application/x-ndjson\r\n");
+  EXPECT_EQ(Json::parse(again.body)["unchanged"], 1) << again.body;
+}
+
+TEST_F(HttpServerTest, ExportsCompressedIfTheClientLikesIt) {
+  ASSERT_EQ(ask("PUT", "/v1/apps/video/devices/d-1", kDevice).status, 201);
+  const std::string plain = ask("GET", "/v1/apps/video/export").body;
+  ASSERT_THAT(plain, HasSubstr("d-1"));
+  for (const auto coding : {coding::Coding::kGzip, coding::Coding::kZstd}) {
+    const std::string name(coding::coding_name(coding));
+    const RawAnswer answer =
+        ask("GET", "/v1/apps/video/export", "", "Accept-Encoding: " + name + "\r\n");
+    EXPECT_EQ(answer.fields.at("content-encoding"), name);
+    EXPECT_EQ(answer.fields.at("vary"), "Accept-Encoding");
+    coding::Decompressor decompressor({.coding = coding});
+    std::string_view left = answer.body;
+    const auto unpacked = decompressor.next(left);
+    ASSERT_TRUE(unpacked);
+    EXPECT_EQ(*unpacked, plain);
+  }
+}
+
+TEST_F(HttpServerTest, AnExportIsForAdministratorsAndOfKnownFormats) {
+  EXPECT_EQ(problem(ask("GET", "/v1/apps/video/export", "", "", "s")), "forbidden");
+  EXPECT_EQ(problem(ask("GET", "/v1/apps/video/export", "", "", "p")), "forbidden");
+  EXPECT_EQ(problem(ask("GET", "/v1/apps/nobody/export")), "unknown-app");
+  EXPECT_EQ(problem(ask("GET", "/v1/apps/video/export?format=xml")), "invalid-parameter");
+  EXPECT_EQ(ask("HEAD", "/v1/apps/video/export").status, 200);
+  EXPECT_EQ(ask("GET", "/v1/apps/video/export").status, 200) << "an empty one, too";
+}
+
+TEST_F(HttpServerTest, SaysWhenAsManyExportsAreSentAsItCan) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 150'000; ++i)
+    names.push_back("a-device-with-a-long-name-" + std::to_string(i));
+  std::vector<store::DeviceRegistration> devices(names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    devices[i].app = "video";
+    devices[i].device = devices[i].token = names[i];
+    devices[i].platform = store::Platform::kFcm;
+  }
+  ASSERT_TRUE(room_.store->put_devices(devices, 1'700'000'000'000));
+  {
+    // Two that do not read: 20 MB are more than their sockets take.
+    RawClient first(server_->port()), second(server_->port());
+    for (RawClient* client : {&first, &second}) {
+      client->say(request("GET", "/v1/apps/video/export", "Authorization: Bearer a\r\n"));
+      ASSERT_TRUE(client->readable(RawClient::kDeadline));
+    }
+    const RawAnswer third = ask("GET", "/v1/apps/video/export");
+    EXPECT_EQ(third.status, 429);
+    EXPECT_EQ(problem(third), "too-many-exports");
+    EXPECT_EQ(third.fields.at("retry-after"), "10");
+    EXPECT_THAT(ask("GET", "/metrics").body, HasSubstr("carillon_http_exports 2"));
+  }
+  // Their places are free again once they have gone.
+  const auto deadline = std::chrono::steady_clock::now() + RawClient::kDeadline;
+  int status = 429;
+  while (status == 429 && std::chrono::steady_clock::now() < deadline) {
+    status = ask("HEAD", "/v1/apps/video/export").status;
+  }
+  EXPECT_EQ(status, 200);
+}
+
+TEST_F(HttpServerTest, RefusesADeviceThatWasSeenTomorrow) {
+  Json device = Json::parse(kDevice);
+  const auto in = [](std::chrono::hours hours) {
+    const auto at = std::chrono::system_clock::now() + hours;
+    return import::rfc3339(
+        std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count());
+  };
+  device["last_seen"] = in(std::chrono::hours(25));
+  const RawAnswer refused = ask("PUT", "/v1/apps/video/devices/d-1", device.dump());
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(Json::parse(refused.body)["errors"][0]["pointer"], "/last_seen");
+  device["last_seen"] = in(std::chrono::hours(23));
+  EXPECT_EQ(ask("PUT", "/v1/apps/video/devices/d-1", device.dump()).status, 201)
+      << "a clock may run fast";
 }
 
 }  // namespace

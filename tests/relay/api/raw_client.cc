@@ -84,6 +84,20 @@ std::optional<RawAnswer> RawClient::answer(bool head_only) {
     for (char& c : name) c = static_cast<char>(c | (c >= 'A' && c <= 'Z' ? 0x20 : 0));
     out.fields[name] = line.substr(std::min(colon + 2, line.size()));
   }
+  if (!head_only && out.fields["transfer-encoding"] == "chunked") {
+    while (true) {
+      const auto size = read_through("\r\n");
+      if (!size) return std::nullopt;
+      const std::size_t bytes = std::stoul(*size, nullptr, 16);
+      const auto limit = Steady::now() + kDeadline;
+      while (input_.size() < bytes + 2) {
+        if (!receive(limit)) return std::nullopt;
+      }
+      out.body += input_.substr(0, bytes);
+      input_.erase(0, bytes + 2);
+      if (bytes == 0) return out;
+    }
+  }
   const std::size_t length = head_only || !out.fields.contains("content-length")
                                  ? 0
                                  : std::stoul(out.fields["content-length"]);
