@@ -31,6 +31,10 @@ Error error_of(int code, const char* detail, const std::string& path) {
               fmt::format("another process holds the store {} for too long: try again", path)};
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    // Statements are the program's own and fit a sound store: what does not, is no such store.
+    case SQLITE_ERROR:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
       return {Error::Kind::kCorrupt,
               fmt::format("{} is not a store or is damaged ({}): restore a backup", path, detail)};
     case SQLITE_CANTOPEN:

@@ -138,6 +138,7 @@ class OrderedChunks {
     chunk.bytes.assign(row.bytes(1));
     chunk.entries.clear();
     Format::decode(chunk.fence, chunk.bytes, chunk.entries);
+    if (chunk.entries.empty()) fail_corrupt("a chunk without entries");
   }
 
   std::uint64_t fence_after(std::uint64_t fence) {
@@ -198,6 +199,10 @@ class OrderedChunks {
       }
     }
     if (neighbour_.stored) {
+      // Damaged ones overlap: what would be written then could not be read any more.
+      if (!Format::before(merged_.back(), neighbour_.entries.front())) {
+        fail_corrupt("the order of chunks");
+      }
       joined_ = merged_;
       joined_.insert(joined_.end(), neighbour_.entries.begin(), neighbour_.entries.end());
       if (total_bytes(chunk_.fence, joined_) <= kJoinedMax) {
@@ -213,6 +218,9 @@ class OrderedChunks {
       if (row.next() && row.natural(0) >= base) take(row, neighbour_);
     }
     if (!neighbour_.stored) return false;
+    if (!Format::before(neighbour_.entries.back(), merged_.front())) {
+      fail_corrupt("the order of chunks");
+    }
     joined_ = neighbour_.entries;
     joined_.insert(joined_.end(), merged_.begin(), merged_.end());
     if (total_bytes(neighbour_.fence, joined_) > kJoinedMax) return false;

@@ -152,16 +152,13 @@ class StoreInspector {
 
   // Only where SQLite was built with dbstat, as distributions do.
   void pages_of(const std::string& table, std::vector<Fact>& of) {
-    try {
-      Statement pages(database_,
-                      "SELECT pageno, pgsize, unused FROM dbstat('main', 1) WHERE name = ?");
-      Cursor row = pages.rows(std::string_view(table));
-      if (!row.next()) return;
-      of.push_back(fact("pages", row.natural(0)));
-      of.push_back({"page_fill", 1 - share(row.natural(2), row.natural(1))});
-    } catch (const StoreFailure& failure) {
-      if (failure.error.kind == Error::Kind::kCorrupt) throw;
-    }
+    if (sqlite3_compileoption_used("ENABLE_DBSTAT_VTAB") == 0) return;
+    Statement pages(database_,
+                    "SELECT pageno, pgsize, unused FROM dbstat('main', 1) WHERE name = ?");
+    Cursor row = pages.rows(std::string_view(table));
+    if (!row.next()) return;
+    of.push_back(fact("pages", row.natural(0)));
+    of.push_back({"page_fill", 1 - share(row.natural(2), row.natural(1))});
   }
 
   void apps(std::vector<Fact>& of) {

@@ -62,6 +62,14 @@ class Chunks {
     chunks_->apply(edits, oldest);
   }
 
+  // As damage may leave it.
+  void put_row(std::uint64_t fence, const std::vector<Entry>& entries) {
+    std::string bytes;
+    Format::encode(fence, entries, bytes);
+    Statement(database_, "INSERT INTO t VALUES (?, ?)").run(fence, Blob{bytes});
+  }
+  std::int64_t changes() const { return sqlite3_total_changes64(database_.handle()); }
+
   // All chunks; checks the laws of ordered_chunks.h.
   std::vector<Row> rows() {
     std::vector<Row> rows;
@@ -177,6 +185,25 @@ TEST(OrderedChunks, NeverPartEqualKeys) {
   EXPECT_EQ(chunks.sizes(), (Sizes{1, 30, 1}));
   chunks.erase({42});
   EXPECT_EQ(chunks.keys().size(), 31u) << "one of the equal ones goes";
+}
+
+// Their entries would be written out of order, and none could be read any more.
+TEST(OrderedChunks, AreNotJoinedWhereDamageMadeThemOverlap) {
+  Chunks<TinyFormat> next, before;
+  next.put_row(0, {{1}, {50}});
+  next.put_row(20, {{21}});
+  before.put_row(0, {{1}, {50}});
+  before.put_row(20, {{21}, {22}});
+  for (const auto& [chunks, erased] : {std::pair(&next, 1), std::pair(&before, 22)}) {
+    const std::int64_t changes = chunks->changes();
+    try {
+      chunks->erase({static_cast<std::uint64_t>(erased)});
+      ADD_FAILURE() << "they were joined";
+    } catch (const StoreFailure& failure) {
+      EXPECT_EQ(failure.error.kind, Error::Kind::kCorrupt);
+    }
+    EXPECT_EQ(chunks->changes(), changes);
+  }
 }
 
 TEST(OrderedChunks, AgreeWithAMultisetWhateverHappens) {

@@ -235,6 +235,14 @@ TEST_F(DamagedStore, SaysThatAJobSettledMoreThanItTargets) {
   EXPECT_EQ((*open())->unfinished_jobs().error().kind, Error::Kind::kCorrupt);
 }
 
+TEST_F(DamagedStore, SaysThatATableIsMissing) {
+  damage("DROP TABLE trait");
+  for (const auto& error : {open().error(), check_sqlite_store(path(), true).error()}) {
+    EXPECT_EQ(error.kind, Error::Kind::kCorrupt) << error.message;
+    EXPECT_NE(error.message.find("restore a backup"), std::string::npos) << error.message;
+  }
+}
+
 TEST_F(DamagedStore, SurvivesEveryByteFlippedInItsPages) {
   const std::string sound = bytes(path());
   std::uint32_t state = 1;
