@@ -133,7 +133,7 @@ class CommandLine {
         add(app_, "compact",
             "Make the store's file as small as what it holds, also while the relay runs",
             "  carillon compact --config carillon.toml\n"
-            "Works in steps of some 20 ms between the relay's own; SIGINT stops it, what was done "
+            "Works in steps of some 10 ms between the relay's own; SIGINT stops it, what was done "
             "stays\n"
             "done. A store of an earlier Carillon is converted once, for which the relay must be "
             "stopped\n"

@@ -27,7 +27,7 @@ class StoreUpkeep {
   explicit StoreUpkeep(store::Store& store, std::function<Clock::time_point()> now = &Clock::now)
       : store_(store), now_(std::move(now)) {}
 
-  // Does what is due, one step of some 20 ms at most; how long until the next call. For one thread.
+  // Does what is due, one step of some 10 ms; how long until the next call. For one thread.
   std::chrono::milliseconds work();
 
  private:
