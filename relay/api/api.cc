@@ -107,7 +107,8 @@ Api::Api(Parts parts)
                 .clocks = parts_.clocks,
                 .gate = parts_.gate_stats,
                 .watchers = [this] { return watchers_.count(); },
-                .exports = [this] { return downloads_.count(); }}) {}
+                .exports = [this] { return downloads_.count(); },
+                .stale = parts_.stale_totals}) {}
 
 std::optional<Reply> Api::key_objection(const Route& route, const RequestHead& head) {
   if (route.scope == 0) return std::nullopt;

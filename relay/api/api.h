@@ -30,6 +30,7 @@ class Api : public Desk {
     Watchers::Limits watchers;
     Downloads::Limits downloads;
     std::function<GateStats()> gate_stats;
+    std::function<std::vector<StaleTotals>()> stale_totals = {};
   };
   explicit Api(Parts parts);
 

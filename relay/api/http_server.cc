@@ -36,7 +36,8 @@ class HttpServer::Impl {
               .body_bytes_max = http.body_bytes_max,
               .watchers = {.watchers_max = parts.watchers_max},
               .downloads = parts.exports,
-              .gate_stats = [this] { return gate_.stats(); }}),
+              .gate_stats = [this] { return gate_.stats(); },
+              .stale_totals = std::move(parts.stale_totals)}),
         gate_(limits_of(http), api_) {}
 
   tl::expected<void, std::string> start() {

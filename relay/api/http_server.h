@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
@@ -10,6 +11,7 @@
 
 #include "relay/api/downloads.h"
 #include "relay/api/publisher.h"
+#include "relay/api/stale_totals.h"
 #include "relay/config/config.h"
 #include "relay/fanout/engine.h"
 #include "storage/store.h"
@@ -25,6 +27,7 @@ class HttpServer {
     fanout::Clocks clocks;
     std::size_t watchers_max = 256;  // clients that watch progress at once
     Downloads::Limits exports = {};
+    std::function<std::vector<StaleTotals>()> stale_totals = {};  // any thread
   };
   HttpServer(const config::Http& http, Parts parts);
   ~HttpServer();  // as stop with no grace

@@ -149,6 +149,15 @@ void add_http(const HttpCounters& http, Families& families) {
   families.out.back().metric.push_back(std::move(metric));
 }
 
+void add_stale(const std::vector<StaleTotals>& apps, Families& families) {
+  families.counter("carillon_stale_devices_total",
+                   "Devices not heard of for long, since the start, by what became of them");
+  for (const StaleTotals& app : apps) {
+    families.add(app.left_out, {{"app", app.app}, {"outcome", "left_out"}});
+    families.add(app.removed, {{"app", app.app}, {"outcome", "removed"}});
+  }
+}
+
 void add_gate(const GateStats& gate, std::size_t watchers, std::size_t exports,
               Families& families) {
   families.gauge("carillon_http_connections", "Open HTTP connections, watchers not included");
@@ -181,6 +190,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
   if (stats) add_store(*stats, families);
   add_http(sources_.http, families);
   add_gate(sources_.gate(), sources_.watchers(), sources_.exports(), families);
+  if (sources_.stale) add_stale(sources_.stale(), families);
   return std::move(families.out);
 }
 

@@ -11,6 +11,7 @@
 #include "relay/api/http_counters.h"
 #include "relay/api/publisher.h"
 #include "relay/api/recent.h"
+#include "relay/api/stale_totals.h"
 #include "storage/store.h"
 
 namespace carillon::api {
@@ -26,6 +27,7 @@ class Metrics : public prometheus::Collectable {
     std::function<GateStats()> gate;
     std::function<std::size_t()> watchers;
     std::function<std::size_t()> exports;
+    std::function<std::vector<StaleTotals>()> stale;  // may be empty
   };
   explicit Metrics(Sources sources);
 

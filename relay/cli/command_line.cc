@@ -13,6 +13,7 @@
 #include "relay/cli/backup_command.h"
 #include "relay/cli/check_command.h"
 #include "relay/cli/compact_command.h"
+#include "relay/cli/devices_command.h"
 #include "relay/cli/exit_code.h"
 #include "relay/cli/export_command.h"
 #include "relay/cli/figures.h"
@@ -48,6 +49,7 @@ class CommandLine {
     add_import();
     add_export();
     add_audience();
+    add_devices();
     add_keys();
     add_publish();
     add_watch();
@@ -271,6 +273,27 @@ class CommandLine {
     count->add_option("CONDITION", audience_.condition, "which devices")->required();
   }
 
+  void add_devices() {
+    CLI::App* const devices = app_.add_subcommand("devices", "Look after the devices of an app");
+    devices->require_subcommand(1);
+    CLI::App* const sweep = add(
+        *devices, "sweep", "Leave devices out of audiences that were not heard of for long",
+        "  carillon devices sweep --config carillon.toml --app video --unseen-days 180 --dry-run\n"
+        "  carillon devices sweep --config carillon.toml --app video --unseen-days 400 --remove\n"
+        "Beside a running relay too, which does it by itself where the config says so\n"
+        "([apps.NAME.stale]). A device that was left out comes back when it registers again.",
+        [this] { return sweep_devices(); });
+    add_config_option(sweep);
+    sweep->add_option("--app", sweep_.app, "the app")->required()->type_name("APP");
+    sweep
+        ->add_option("--unseen-days", sweep_.unseen_days,
+                     "days, whole ones, in which the app was not heard of on the device")
+        ->required()
+        ->check(CLI::Range(1, 3'660));
+    sweep->add_flag("--remove", sweep_.remove, "remove them, as if they were erased");
+    sweep->add_flag("--dry-run", sweep_.dry_run, "count them and change nothing");
+  }
+
   void add_keys() {
     CLI::App* const keys = app_.add_subcommand("keys", "Make, list and revoke API keys");
     keys->require_subcommand(1);
@@ -425,6 +448,22 @@ class CommandLine {
     return run_import(terminal_, store.get(), *config, import_);
   }
 
+  int sweep_devices() {
+    StopSignals signals;  // before the store has threads
+    sweep_.now_ms = [] {
+      const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+      return std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count();
+    };
+    sweep_.rest = [&signals](std::chrono::milliseconds rest) {
+      return signals.wait(rest) == StopSignals::Heard::kStop;
+    };
+    const auto config = load_config_or_explain(terminal_, config_file_);
+    if (!config) return kExitFailure;
+    const auto store = open_store_or_explain(terminal_, config->store,
+                                             sweep_.dry_run ? StoreUse::kRead : StoreUse::kUpkeep);
+    return store ? run_devices_sweep(terminal_, *store, *config, sweep_) : kExitFailure;
+  }
+
   int count_audience() {
     const auto config = load_config_or_explain(terminal_, config_file_);
     if (!config) return kExitFailure;
@@ -445,6 +484,7 @@ class CommandLine {
   ExportOptions export_;
   std::string export_format_, export_coding_;
   AudienceCountOptions audience_;
+  SweepOptions sweep_;
   std::filesystem::path backup_target_;
   store::Inspection inspection_;
   bool inspect_json_ = false;

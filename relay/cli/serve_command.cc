@@ -21,6 +21,7 @@
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
 #include "relay/cli/installation.h"
+#include "relay/cli/stale_upkeep.h"
 #include "relay/cli/stop_signals.h"
 #include "relay/cli/store_upkeep.h"
 #include "relay/fanout/engine.h"
@@ -45,6 +46,12 @@ void log_to_stderr(const std::string& level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+std::int64_t calendar_ms() {
+  return std::chrono::duration_cast<milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 std::uint64_t random_seed() {
   std::random_device device;
   return std::uint64_t{device()} << 32 | device();
@@ -66,6 +73,8 @@ class World {
     store_ = open_store_or_explain(terminal_, config_.store, StoreUse::kServe);
     if (!store_) return false;
     upkeep_ = std::make_unique<StoreUpkeep>(*store_);
+    stale_ = std::make_unique<StaleUpkeep>(*store_, config_.apps,
+                                           StaleUpkeep::Clocks{.calendar_ms = &calendar_ms});
     engine_ = std::make_unique<fanout::Engine>(*store_, config_.fanout, fanout::Clocks::system(),
                                                random_seed());
     return add_providers() && start_engine() && start_http();
@@ -87,7 +96,7 @@ class World {
       forget_old_keys();
       forget_at_ = now + kHousekeepingInterval;
     }
-    const milliseconds pause = upkeep_->work();
+    const milliseconds pause = std::min(upkeep_->work(), stale_->work());
     const auto to_forget =
         std::chrono::ceil<milliseconds>(forget_at_ - std::chrono::steady_clock::now());
     return std::clamp(to_forget, milliseconds(0), pause);
@@ -102,6 +111,7 @@ class World {
     http_.reset();
     publisher_.reset();
     engine_.reset();
+    stale_.reset();
     upkeep_.reset();
     store_.reset();
     spdlog::info("stopped; what was not sent goes on at the next start");
@@ -109,10 +119,8 @@ class World {
 
  private:
   void forget_old_keys() {
-    const auto now = std::chrono::duration_cast<milliseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
     const milliseconds kept = std::chrono::hours(config_.store.idempotency_hours);
-    const auto forgotten = store_->forget_idempotency_keys((now - kept).count());
+    const auto forgotten = store_->forget_idempotency_keys(calendar_ms() - kept.count());
     if (!forgotten) {
       spdlog::warn("old idempotency keys stay for now: {}", forgotten.error().message);
     } else if (*forgotten > 0) {
@@ -149,7 +157,8 @@ class World {
         config_.http, api::HttpServer::Parts{.publisher = *publisher_,
                                              .store = *store_,
                                              .apps = std::move(apps),
-                                             .clocks = fanout::Clocks::system()});
+                                             .clocks = fanout::Clocks::system(),
+                                             .stale_totals = [this] { return stale_->totals(); }});
     const auto started = http_->start();
     if (!started) explain(terminal_, started.error());
     return started.has_value();
@@ -159,6 +168,7 @@ class World {
   const config::Config config_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<StoreUpkeep> upkeep_;
+  std::unique_ptr<StaleUpkeep> stale_;
   std::chrono::steady_clock::time_point forget_at_{};
   push::EventLoop loop_;
   std::unique_ptr<fanout::Engine> engine_;

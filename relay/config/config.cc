@@ -152,6 +152,7 @@ class Reader {
     App app;
     if (in.table("apns") != nullptr) app.apns = read_apns(section(in, "apns"));
     if (in.table("fcm") != nullptr) app.fcm = read_fcm(section(in, "fcm"));
+    if (in.table("stale") != nullptr) app.stale = read_stale(section(in, "stale"));
     if (in.table("webpush") != nullptr) {
       in.problem("webpush", "cannot be used: this version does not support Web Push");
     } else if (!app.apns && !app.fcm) {
@@ -160,6 +161,19 @@ class Reader {
     }
     in.refuse_others();
     return app;
+  }
+
+  Stale read_stale(Section in) {
+    Stale stale;
+    in.read("leave_out_after_days", stale.leave_out_after_days, kStaleDays);
+    in.read("remove_after_days", stale.remove_after_days, kStaleDays);
+    if (stale.remove_after_days != 0 && stale.remove_after_days <= stale.leave_out_after_days) {
+      in.problem("remove_after_days",
+                 fmt::format("must be more than leave_out_after_days ({}), or 0 for never",
+                             stale.leave_out_after_days));
+    }
+    close(in);
+    return stale;
   }
 
   void read_path(Section& in, std::string_view key, std::string& into) {
@@ -258,7 +272,8 @@ tl::expected<Config, std::vector<Problem>> load_config(const std::filesystem::pa
 
 std::vector<std::string> known_keys() {
   // What an app that has everything is asked for.
-  static constexpr std::string_view kEverything = "[apps.'<app>'.apns]\n[apps.'<app>'.fcm]\n";
+  static constexpr std::string_view kEverything =
+      "[apps.'<app>'.apns]\n[apps.'<app>'.fcm]\n[apps.'<app>'.stale]\n";
   ProblemList ignored("");
   Reader reader("", ignored);
   const toml::table table = toml::parse(kEverything);

@@ -42,9 +42,17 @@ struct Log {
   friend bool operator==(const Log&, const Log&) = default;
 };
 
+// What becomes of devices whose app was not heard of for so many days; 0: nothing.
+struct Stale {
+  std::uint32_t leave_out_after_days = 0;  // of audiences, until they register again
+  std::uint32_t remove_after_days = 0;
+  friend bool operator==(const Stale&, const Stale&) = default;
+};
+
 struct App {
   std::optional<push::ApnsConfig> apns;
   std::optional<push::FcmConfig> fcm;
+  Stale stale;
 };
 
 struct Config {

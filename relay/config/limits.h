@@ -28,6 +28,8 @@ inline constexpr Range kFanoutRetryMs{1, 24 * 3'600 * 1'000};
 inline constexpr Range kFanoutRetriesPerJob{1, 16'777'216};
 inline constexpr Range kFanoutDrainMs{0, 600'000};
 
+inline constexpr Range kStaleDays{0, 3'660};
+
 inline constexpr Range kProviderConnections{1, 1'024};
 inline constexpr Range kProviderStreams{1, 65'536};
 inline constexpr Range kProviderTimeoutMs{100, 600'000};

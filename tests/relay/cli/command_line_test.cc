@@ -16,8 +16,12 @@ using testing::HasSubstr;
 
 TEST(CommandLine, EveryCommandHelpsWithAnExample) {
   const std::vector<std::vector<std::string>> kCommands{
-      {"serve"},          {"check"},   {"import"}, {"keys", "create"}, {"keys", "list"},
-      {"keys", "revoke"}, {"publish"}, {"watch"},  {"compact"},        {"inspect", "device"},
+      {"serve"},        {"check"},
+      {"import"},       {"keys", "create"},
+      {"keys", "list"}, {"keys", "revoke"},
+      {"publish"},      {"watch"},
+      {"export"},       {"devices", "sweep"},
+      {"compact"},      {"inspect", "device"},
   };
   for (std::vector<std::string> words : kCommands) {
     const std::string example = "  carillon " + testing::PrintToString(words[0]).substr(1, 3);

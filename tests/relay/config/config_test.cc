@@ -66,6 +66,22 @@ TEST_F(ConfigTest, TheLeastThatIsAConfigHasEveryDefault) {
   EXPECT_EQ(config->apps.at("video").fcm->service_account_file, (folder_ / "sa.json").string());
 }
 
+TEST_F(ConfigTest, StaleDevicesAreLeftOutBeforeTheyAreRemoved) {
+  const std::string stale = std::string(kMinimal) + "[apps.video.stale]\n";
+  EXPECT_EQ(load(kMinimal)->apps.at("video").stale, Stale());
+  const auto both = load(stale + "leave_out_after_days = 90\nremove_after_days = 91\n");
+  ASSERT_TRUE(both);
+  EXPECT_EQ(both->apps.at("video").stale,
+            (Stale{.leave_out_after_days = 90, .remove_after_days = 91}));
+  EXPECT_TRUE(load(stale + "leave_out_after_days = 3660\n")) << "never removed";
+  EXPECT_TRUE(load(stale + "remove_after_days = 1\n")) << "at once";
+  EXPECT_EQ(problems(stale + "leave_out_after_days = 90\nremove_after_days = 90\n"),
+            std::vector<std::string>{"5: apps.video.stale.remove_after_days must be more than "
+                                     "leave_out_after_days (90), or 0 for never"});
+  EXPECT_EQ(problems(stale + "remove_after_days = 3661\n").size(), 1U);
+  EXPECT_EQ(problems(stale + "remove_after_days = -1\n").size(), 1U);
+}
+
 TEST_F(ConfigTest, EveryKeyArrives) {
   const auto config = load(R"(
 [http]
@@ -367,6 +383,7 @@ service_account_file = "credentials/service-account.json"
                       provider.queued_max, provider.stuck_after, provider.idle_after,
                       provider.ping_max);
   };
+  EXPECT_EQ(config->apps.at("video").stale, defaults->apps.at("video").stale);
   EXPECT_EQ(connection(*config->apps.at("video").apns),
             connection(*defaults->apps.at("video").apns));
   EXPECT_EQ(connection(*config->apps.at("video").fcm), connection(*defaults->apps.at("video").fcm));
