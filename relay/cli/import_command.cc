@@ -185,27 +185,27 @@ class Import {
   std::unique_ptr<import::Importer> importer_;  // last: its callbacks use what is above
 };
 
-import::Importer::Options Import::importer_options(const config::Config& config){
-    import::Importer::Options options;
-options.format = options_.format.value_or(format_of_file(options_.file));
-options.first_line = options_.first_line;
-options.app = options_.app;
-for (const auto& [name, app] : config.apps) options.known_apps.push_back(name);
-options.batch_lines = options_.batch_lines;
-options.now_ms = system_now_ms;
-options.on_bad_line = [this](const import::BadLine& bad) {
-  bar_.print_above(fmt::format("line {}: {}", bad.number, bad.reason));
-};
-options.retry_busy = [this](unsigned attempt) { return wait_for_the_store(attempt); };
-return options;
+auto Import::importer_options(const config::Config& config) -> import::Importer::Options {
+  import::Importer::Options options;
+  options.format = options_.format.value_or(format_of_file(options_.file));
+  options.first_line = options_.first_line;
+  options.app = options_.app;
+  for (const auto& [name, app] : config.apps) options.known_apps.push_back(name);
+  options.batch_lines = options_.batch_lines;
+  options.now_ms = system_now_ms;
+  options.on_bad_line = [this](const import::BadLine& bad) {
+    bar_.print_above(fmt::format("line {}: {}", bad.number, bad.reason));
+  };
+  options.retry_busy = [this](unsigned attempt) { return wait_for_the_store(attempt); };
+  return options;
+}
+
 }  // namespace
 
-}  // namespace carillon::cli
-
-import::Format format_of_file(const std::filesystem::path& file){
-    const std::string name = file.string();
-return coding::without_coding_ending(name).ends_with(".csv") ? import::Format::kCsv
-                                                             : import::Format::kNdjson;
+auto format_of_file(const std::filesystem::path& file) -> import::Format {
+  const std::string name = file.string();
+  return coding::without_coding_ending(name).ends_with(".csv") ? import::Format::kCsv
+                                                               : import::Format::kNdjson;
 }
 
 namespace {

@@ -44,12 +44,12 @@ Result<Registered> AudienceEdit::put_device(std::size_t number, const DeviceRegi
   if (auto error = refuse(target, device, robbed, app, line)) {
     return tl::unexpected(*std::move(error));
   }
-  const auto locale = dict_id(line.locale), timezone = dict_id(line.timezone);
+  const auto locale = texts_.id(line.locale), timezone = texts_.id(line.timezone);
   if (!locale || !timezone) {
     return tl::unexpected(
         Error{Error::Kind::kFull, "the store knows too many locales and time zones to add one"});
   }
-  Result<std::string> traits = traits_of(app, line);
+  Result<std::string> traits = trait_encoder_.encode(app, line);
   if (!traits) return tl::unexpected(std::move(traits.error()));
   const std::int64_t seen_ms = line.last_seen_ms == 0 ? now_ms : line.last_seen_ms;
   Facts facts{.locale = static_cast<std::uint16_t>(*locale),

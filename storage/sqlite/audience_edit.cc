@@ -18,6 +18,8 @@ AudienceEdit::AudienceEdit(Database& database)
       names_(database, "hx"),
       trait_at_(database),
       hot_at_(database),
+      texts_(database),
+      trait_encoder_(database),
       data_version_(database, "PRAGMA data_version"),
       meta_row_(database,
                 "SELECT clock, next_subscriber, devices, subscribers, topics, probe FROM meta"),
@@ -33,20 +35,12 @@ AudienceEdit::AudienceEdit(Database& database)
       update_topic_(database,
                     "UPDATE topic SET subscribers = ?2, apns = ?3, fcm = ?4, webpush = ?5 "
                     "WHERE id = ?1"),
-      find_text_(database, "SELECT id FROM dict WHERE text = ?"),
-      insert_text_(database,
-                   "INSERT INTO dict (id, text) SELECT coalesce(max(id), 0) + 1, ?1 FROM dict "
-                   "HAVING coalesce(max(id), 0) < ?2 RETURNING id"),
       put_subscriber_(database, "INSERT OR REPLACE INTO sub (k, d) VALUES (?, ?)"),
       erase_subscriber_(database, "DELETE FROM sub WHERE k = ?"),
       app_by_id_(database, "SELECT usual, subscribers, apns, fcm, webpush FROM app WHERE id = ?"),
       update_app_(database,
                   "UPDATE app SET usual = ?2, subscribers = ?3, apns = ?4, fcm = ?5, webpush = ?6 "
                   "WHERE id = ?1"),
-      find_attribute_(database, "SELECT id FROM attribute WHERE app = ? AND name = ?"),
-      insert_attribute_(database,
-                        "INSERT INTO attribute (app, name) SELECT ?1, ?2 WHERE (SELECT count(*) "
-                        "FROM attribute WHERE app = ?1) < ?3 RETURNING id"),
       walk_(database, "SELECT k, d FROM sub WHERE k > ? ORDER BY k LIMIT ?") {}
 
 // --- the transaction -----------------------------------------------------------------------------
@@ -59,7 +53,7 @@ void AudienceEdit::begin() {
     version = row.integer(0);
   }
   const bool crowded =
-      apps_.size() + texts_.size() + topics_.size() + attributes_.size() + topic_rows_.size() >
+      apps_.size() + texts_.size() + topics_.size() + trait_encoder_.size() + topic_rows_.size() >
       kCachedRowsMax;
   if (version != seen_version_ || crowded) {
     forget();
@@ -95,9 +89,9 @@ void AudienceEdit::forget_request() {
   hot_at_.restart();
   meta_ = request_meta_;
   apps_.clear();
-  texts_.clear();
+  texts_.forget();
   topics_.clear();
-  attributes_.clear();
+  trait_encoder_.forget();
   topic_rows_.clear();
   app_rows_.clear();
   forget_looked_up();

@@ -25,7 +25,9 @@
 #include "storage/sqlite/device_member_chunk.h"
 #include "storage/sqlite/hash_multimap.h"
 #include "storage/sqlite/member_chunk.h"
+#include "storage/sqlite/text_dictionary.h"
 #include "storage/sqlite/trait_chunk.h"
+#include "storage/sqlite/trait_encoder.h"
 
 namespace carillon::store::sqlite {
 
@@ -185,12 +187,8 @@ class AudienceEdit {
   TopicRow& topic_row(std::uint32_t id);
   std::optional<std::uint32_t> find_topic(std::uint32_t app, std::string_view name);
   std::uint32_t topic_id(std::uint32_t app, std::string_view name);
-  std::optional<std::uint32_t> dict_id(std::string_view text);  // none: the dictionary is full
-  // none: the app has as many names of attributes as it may
-  std::optional<std::uint32_t> attribute_id(std::uint32_t app, std::string_view name);
   AppRow& app_row(std::uint32_t id);
-  // As they are stored; empty: the device has none.
-  Result<std::string> traits_of(std::uint32_t app, const DeviceRegistration& line);
+  // As they are stored.
   std::string traits_at(DevicePosition position);
 
   // Changes.
@@ -245,9 +243,11 @@ class AudienceEdit {
   OrderedChunks<HashFormat> names_;
   TraitCursor trait_at_;
   HotCursor hot_at_;
+  TextDictionary texts_;
+  TraitEncoder trait_encoder_;
   Statement data_version_, meta_row_, write_meta_, oldest_, insert_app_, insert_topic_,
-      topic_by_id_, update_topic_, find_text_, insert_text_, put_subscriber_, erase_subscriber_,
-      app_by_id_, update_app_, find_attribute_, insert_attribute_, walk_;
+      topic_by_id_, update_topic_, put_subscriber_, erase_subscriber_, app_by_id_, update_app_,
+      walk_;
 
   // The transaction's.
   std::int64_t seen_version_ = -1;
@@ -256,14 +256,7 @@ class AudienceEdit {
   bool erased_ = false;
 
   // Caches of rows, good while nobody else writes.
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>()(text);
-    }
-  };
-  using Numbers = std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>>;
-  Numbers apps_, texts_, topics_, attributes_;
+  TextNumbers apps_, topics_;
   std::unordered_map<std::uint32_t, TopicRow> topic_rows_;
   std::unordered_map<std::uint32_t, AppRow> app_rows_;
 

@@ -290,24 +290,6 @@ AudienceEdit::TopicRow& AudienceEdit::topic_row(std::uint32_t id) {
       .first->second;
 }
 
-std::optional<std::uint32_t> AudienceEdit::dict_id(std::string_view text) {
-  if (text.empty()) return 0;
-  if (const auto known = texts_.find(text); known != texts_.end()) return known->second;
-  std::optional<std::uint32_t> id;
-  {
-    Cursor row = find_text_.rows(text);
-    if (row.next()) id = static_cast<std::uint32_t>(row.integer(0));
-  }
-  if (!id) {
-    Cursor row = insert_text_.rows(text, kLocaleIdMax);
-    if (!row.next()) return std::nullopt;
-    id = static_cast<std::uint32_t>(row.integer(0));
-    row.next();
-  }
-  texts_.emplace(text, *id);
-  return id;
-}
-
 AudienceEdit::AppRow& AudienceEdit::app_row(std::uint32_t id) {
   if (const auto known = app_rows_.find(id); known != app_rows_.end()) return known->second;
   Cursor row = app_by_id_.rows(id);
@@ -318,46 +300,6 @@ AudienceEdit::AppRow& AudienceEdit::app_row(std::uint32_t id) {
                           .devices = {row.natural(2), row.natural(3), row.natural(4)},
                           .changed = false})
       .first->second;
-}
-
-std::optional<std::uint32_t> AudienceEdit::attribute_id(std::uint32_t app, std::string_view name) {
-  topic_key_.clear();
-  append_fixed32(topic_key_, app);
-  topic_key_.append(name);
-  if (const auto known = attributes_.find(topic_key_); known != attributes_.end()) {
-    return known->second;
-  }
-  std::optional<std::uint32_t> id;
-  {
-    Cursor row = find_attribute_.rows(app, name);
-    if (row.next()) id = static_cast<std::uint32_t>(row.integer(0));
-  }
-  if (!id) {
-    Cursor row = insert_attribute_.rows(app, name, kAttributeNamesMax);
-    if (!row.next()) return std::nullopt;
-    id = static_cast<std::uint32_t>(row.integer(0));
-    row.next();
-  }
-  attributes_.emplace(topic_key_, *id);
-  return id;
-}
-
-Result<std::string> AudienceEdit::traits_of(std::uint32_t app, const DeviceRegistration& line) {
-  if (line.app_version.empty() && line.attributes.empty()) return std::string();
-  std::vector<EncodedAttribute> encoded;
-  encoded.reserve(line.attributes.size());
-  for (const AttributeView& attribute : line.attributes) {
-    const auto id = attribute_id(app, attribute.name);
-    if (!id) {
-      return tl::unexpected(Error{
-          Error::Kind::kFull,
-          fmt::format("the app has {} names of attributes, the most allowed", kAttributeNamesMax)});
-    }
-    encoded.push_back(encode_attribute(*id, attribute));
-  }
-  std::sort(encoded.begin(), encoded.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
-  return encode_traits(app, line.app_version, encoded);
 }
 
 std::string AudienceEdit::traits_at(DevicePosition position) {

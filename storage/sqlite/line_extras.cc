@@ -7,7 +7,7 @@
 namespace carillon::store::sqlite {
 namespace {
 
-// extras := text(app version) last seen (varint) list(device topics) count attribute*
+// extras := text(app version) list(device topics) count attribute*
 // attribute := text(name) kind (varint) value;  text := length (varint) bytes;  list := count text*
 enum Kind : std::uint8_t { kBoolean, kNumber, kText, kList };
 
@@ -34,13 +34,11 @@ std::span<const std::string_view> read_list(ByteReader& in, ExtrasRoom& room) {
 }  // namespace
 
 bool has_extras(const DeviceRegistration& line) {
-  return !line.device_topics.empty() || !line.app_version.empty() || !line.attributes.empty() ||
-         line.last_seen_ms != 0;
+  return !line.device_topics.empty() || !line.app_version.empty() || !line.attributes.empty();
 }
 
 void append_extras(const DeviceRegistration& line, std::string& out) {
   append_text(line.app_version, out);
-  append_varint(out, static_cast<std::uint64_t>(line.last_seen_ms));
   append_list(line.device_topics, out);
   append_varint(out, line.attributes.size());
   for (const AttributeView& attribute : line.attributes) {
@@ -66,7 +64,6 @@ void append_extras(const DeviceRegistration& line, std::string& out) {
 void read_extras(std::string_view bytes, ExtrasRoom& room, DeviceRegistration& line) {
   ByteReader in(bytes, "an import's line");
   line.app_version = read_text(in);
-  line.last_seen_ms = static_cast<std::int64_t>(in.varint());
   line.device_topics = read_list(in, room);
   auto& attributes = room.attributes.emplace_back();
   for (auto count = in.varint(); count > 0; --count) {

@@ -1,6 +1,5 @@
-// What few lines bring: topics and attributes of the device itself, the version of its app, when it
-// was last seen. A bulk load carries them as one run of bytes to the place where such lines take
-// the ordinary way.
+// What few lines bring: topics and attributes of the device itself, the version of its app. A bulk
+// load carries them as one run of bytes to the place where lines take the ordinary way.
 #pragma once
 
 #include <deque>

@@ -33,10 +33,8 @@ LineIntake::LineIntake(Database& database, const std::string& folder)
       insert_topic_(database,
                     "INSERT INTO topic (app, name, subscribers, apns, fcm, webpush) "
                     "VALUES (?, ?, 0, 0, 0, 0) RETURNING id"),
-      find_text_(database, "SELECT id FROM dict WHERE text = ?"),
-      insert_text_(database,
-                   "INSERT INTO dict (id, text) SELECT coalesce(max(id), 0) + 1, ?1 FROM dict "
-                   "HAVING coalesce(max(id), 0) < ?2 RETURNING id"),
+      texts_(database),
+      traits_(database),
       spool_(folder, kPartitions, kLineBlockBytes),
       keys_(std::in_place, folder, kPartitions, kKeyBlockBytes) {}
 
@@ -48,21 +46,26 @@ Result<Registered> LineIntake::add(const DeviceRegistration& line, std::uint64_t
   }
   LineRecord::Head head;
   head.app = app_id(line.app);
-  const auto locale = text_id(line.locale), timezone = text_id(line.timezone);
+  const auto locale = texts_.id(line.locale), timezone = texts_.id(line.timezone);
   if (!locale || !timezone) {
     return tl::unexpected(
         Error{Error::Kind::kFull, "the store knows too many locales and time zones to add one"});
   }
+  const Result<std::string> traits = traits_.encode(head.app, line);
+  if (!traits) return tl::unexpected(traits.error());
   head.locale = static_cast<std::uint16_t>(*locale);
   head.timezone = *timezone;
   head.index = static_cast<std::uint32_t>(lines_++);
   head.number = number;
   head.registered_ms = now_ms;
+  head.last_seen_ms = line.last_seen_ms;
   head.platform = line.platform;
   head.anonymous = line.subscriber.empty();
   head.device_bytes = static_cast<std::uint8_t>(line.device.size());
   head.subscriber_bytes = static_cast<std::uint8_t>(line.subscriber.size());
   head.topics = static_cast<std::uint32_t>(line.topics.size());
+  head.own_topics = !line.device_topics.empty();
+  head.trait_bytes = static_cast<std::uint32_t>(traits->size());
 
   const std::uint64_t device = tables_.full_hash(NameKind::kDevice, head.app, 0, line.device);
   const std::uint64_t token = tables_.full_hash(
@@ -89,7 +92,7 @@ Result<Registered> LineIntake::add(const DeviceRegistration& line, std::uint64_t
     const std::uint32_t topic = topic_id(head.app, name);
     record_.append(reinterpret_cast<const char*>(&topic), sizeof topic);
   }
-  record_.append(extras_);
+  record_.append(*traits).append(extras_);
   spool_.append(partition_of(head.group), record_);
   return Registered::kCreated;
 }
@@ -158,24 +161,6 @@ std::uint32_t LineIntake::topic_id(std::uint32_t app, std::string_view name) {
     ++topics_created_;
   }
   topics_.emplace(topic_key_, id);
-  return id;
-}
-
-std::optional<std::uint32_t> LineIntake::text_id(std::string_view text) {
-  if (text.empty()) return 0;
-  if (const auto known = texts_.find(text); known != texts_.end()) return known->second;
-  std::optional<std::uint32_t> id;
-  {
-    Cursor row = find_text_.rows(text);
-    if (row.next()) id = static_cast<std::uint32_t>(row.integer(0));
-  }
-  if (!id) {
-    Cursor row = insert_text_.rows(text, kLocaleIdMax);
-    if (!row.next()) return std::nullopt;
-    id = static_cast<std::uint32_t>(row.integer(0));
-    row.next();
-  }
-  texts_.emplace(text, *id);
   return id;
 }
 

@@ -6,12 +6,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "storage/sqlite/audience_tables.h"
 #include "storage/sqlite/line_record.h"
 #include "storage/sqlite/partitioned_spool.h"
+#include "storage/sqlite/text_dictionary.h"
+#include "storage/sqlite/trait_encoder.h"
 
 namespace carillon::store::sqlite {
 
@@ -31,25 +32,18 @@ class LineIntake {
   std::vector<bool> duplicates();
 
  private:
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>()(text);
-    }
-  };
-  using Ids = std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>>;
-
   std::uint32_t app_id(std::string_view name);
   std::uint32_t topic_id(std::uint32_t app, std::string_view name);
-  std::optional<std::uint32_t> text_id(std::string_view text);
   void note_key(std::uint64_t hash, std::uint32_t index);
 
   AudienceTables tables_;
-  Statement insert_app_, insert_topic_, find_text_, insert_text_;
+  Statement insert_app_, insert_topic_;
+  TextDictionary texts_;
+  TraitEncoder traits_;
   PartitionedSpool spool_;
   std::optional<PartitionedSpool> keys_;  // hash, line: of devices and of tokens
   std::uint64_t lines_ = 0, topics_created_ = 0;
-  Ids apps_, topics_, texts_;
+  TextNumbers apps_, topics_;
   std::string topic_key_, token_, extras_, record_;
 };
 

@@ -1,7 +1,8 @@
 // A registration on its way through the temporary files of a bulk load: names of apps, topics,
 // locales and time zones are numbers already, the token is packed.
 //
-//   record := head device-name subscriber-name packed-token topic* extras      topics: 4 bytes each
+//   record := head device-name subscriber-name packed-token topic* traits extras   topics: 4 bytes
+//   each
 //
 // The bytes never leave the process's own file, so they have the machine's order.
 #pragma once
@@ -22,24 +23,27 @@ struct LineRecord {
     std::uint64_t group = 0;
     std::uint64_t number = 0;  // the caller's name of the line
     std::int64_t registered_ms = 0;
-    std::uint32_t index = 0;  // of the line, ascending
+    std::int64_t last_seen_ms = 0;  // as the line has it
+    std::uint32_t index = 0;        // of the line, ascending
     std::uint32_t app = 0;
     std::uint32_t timezone = 0;
     std::uint32_t subscriber_hash = 0, device_hash = 0, token_hash = 0;
     std::uint32_t topics = 0;
-    std::uint32_t extra_bytes = 0;  // 0: there are none, see line_extras.h
+    std::uint32_t trait_bytes = 0;  // as `trait` stores them; 0: there are none
+    std::uint32_t extra_bytes = 0;  // the same as the line had them, and more: see line_extras.h
     std::uint16_t locale = 0;
     std::uint16_t token_bytes = 0;
     std::uint8_t device_bytes = 0, subscriber_bytes = 0;
     Platform platform = Platform::kApns;
     TokenCode code = TokenCode::kRaw;
     bool anonymous = false;
+    bool own_topics = false;  // the device is to hear some itself
   };
 
   Head head;
   std::string_view device, subscriber, token;
   const char* topics = nullptr;  // not aligned
-  std::string_view extras;
+  std::string_view traits, extras;
 
   std::uint32_t topic(std::size_t index) const {
     std::uint32_t id = 0;
@@ -60,6 +64,7 @@ struct LineRecord {
     record.subscriber = take(record.head.subscriber_bytes);
     record.token = take(record.head.token_bytes);
     record.topics = take(record.head.topics * std::size_t{4}).data();
+    record.traits = take(record.head.trait_bytes);
     record.extras = take(record.head.extra_bytes);
     return record;
   }

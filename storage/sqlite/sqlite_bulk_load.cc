@@ -133,6 +133,10 @@ class SqliteBulkLoad final : public BulkLoad {
     prepare_and_append(table, LineIntake::kPartitions, [&](std::size_t partition, ChunkRows& rows) {
       packer_->hot_rows(partition, rows);
     });
+    Appender traits(fresh(), "trait");
+    prepare_and_append(
+        traits, LineIntake::kPartitions,
+        [&](std::size_t partition, ChunkRows& rows) { packer_->trait_rows(partition, rows); });
   }
 
   void write_members() {
@@ -249,6 +253,7 @@ class SqliteBulkLoad final : public BulkLoad {
         names.push_back(keep(tables.topic_name(record.topic(i))));
       }
       line.topics = names;
+      line.last_seen_ms = record.head.last_seen_ms;
       if (!record.extras.empty()) read_extras(record.extras, extras, line);
     }
     audience.begin();

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kLinePartitions = 256;  // of hot rows and of deferred lines
 constexpr std::size_t kRowBlockBytes = 64 * 1024;
+constexpr std::size_t kTraitBlockBytes = 16 * 1024;
 constexpr std::size_t kNameBlockBytes = 8 * 1024;
 constexpr std::size_t kDeferredBlockBytes = 8 * 1024;
 constexpr std::size_t kUnusualRunEntries = std::size_t{1} << 18;  // 4 MiB, of what is rare
@@ -38,6 +39,7 @@ SubscriberPacker::SubscriberPacker(const std::string& folder, std::uint64_t firs
       skip_(std::move(deferred)),
       next_(first),
       hot_(folder, kLinePartitions, kRowBlockBytes),
+      traits_(folder, kLinePartitions, kTraitBlockBytes),
       names_(folder, 3 * kHashPartitions, kNameBlockBytes),
       deferred_lines_(folder, kLinePartitions, kDeferredBlockBytes),
       members_(folder),
@@ -57,12 +59,9 @@ void SubscriberPacker::pack(std::size_t partition, const std::string& records, C
     begin = end;
   }
   hot_chunks_.flush(hot_rows_);
-  for (const ChunkRows::Row& row : hot_rows_.rows) {
-    const std::uint64_t head[] = {row.key, row.size};
-    hot_.append(partition, {reinterpret_cast<const char*>(head), sizeof head});
-    hot_.append(partition, hot_rows_.data(row));
-  }
-  hot_rows_.clear();
+  keep_rows(partition, hot_rows_, hot_);
+  trait_chunks_.flush(trait_rows_);
+  keep_rows(partition, trait_rows_, traits_);
 }
 
 void SubscriberPacker::pack_group(const std::string& records, const Place* begin, const Place* end,
@@ -72,7 +71,7 @@ void SubscriberPacker::pack_group(const std::string& records, const Place* begin
   for (const Place* place = begin; place != end; ++place) {
     std::size_t offset = place->second;
     const LineRecord record = LineRecord::read(records, offset);
-    const bool ordinary = skip_[record.head.index] || record.head.extra_bytes != 0;
+    const bool ordinary = skip_[record.head.index] || record.head.own_topics;
     if (!ordinary && take(record)) continue;
     // What comes after it may depend on it.
     for (; place != end; ++place) {
@@ -141,7 +140,14 @@ void SubscriberPacker::write_subscriber(ChunkRows& out) {
     device.timezone = record.head.timezone;
     device.ordinal = static_cast<std::uint8_t>(i);
     device.platform = record.head.platform;
-    device.seen_day = day_of(device.registered_ms);
+    const std::int64_t seen_ms = record.head.last_seen_ms;
+    device.seen_day =
+        day_of(seen_ms == 0 ? device.registered_ms : std::min(seen_ms, device.registered_ms));
+    device.traits = !record.traits.empty();
+    if (device.traits) {
+      trait_chunks_.add({.key = position_of(id, device.ordinal), .traits = record.traits},
+                        trait_rows_);
+    }
     ++platforms[static_cast<std::size_t>(device.platform) - 1];
     hot_chunks_.add({.key = position_of(id, device.ordinal),
                      .since = 0,
@@ -184,8 +190,18 @@ void SubscriberPacker::note_name(NameKind kind, std::uint32_t hash, std::uint32_
   names_.append(name_partition(kind, hash), {reinterpret_cast<const char*>(&entry), sizeof entry});
 }
 
-void SubscriberPacker::hot_rows(std::size_t partition, ChunkRows& out) const {
-  hot_.read(partition, out.bytes);
+void SubscriberPacker::keep_rows(std::size_t partition, ChunkRows& rows, PartitionedSpool& spool) {
+  for (const ChunkRows::Row& row : rows.rows) {
+    const std::uint64_t head[] = {row.key, row.size};
+    spool.append(partition, {reinterpret_cast<const char*>(head), sizeof head});
+    spool.append(partition, rows.data(row));
+  }
+  rows.clear();
+}
+
+void SubscriberPacker::kept_rows(const PartitionedSpool& spool, std::size_t partition,
+                                 ChunkRows& out) {
+  spool.read(partition, out.bytes);
   out.rows.clear();
   for (std::size_t at = 0; at < out.bytes.size();) {
     std::uint64_t head[2];

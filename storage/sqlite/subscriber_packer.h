@@ -15,6 +15,7 @@
 #include "storage/sqlite/member_runs.h"
 #include "storage/sqlite/partitioned_spool.h"
 #include "storage/sqlite/subscriber.h"
+#include "storage/sqlite/trait_chunk.h"
 
 namespace carillon::store::sqlite {
 
@@ -33,7 +34,10 @@ class SubscriberPacker {
   void pack(std::size_t partition, const std::string& records, ChunkRows& out);
 
   // What came of it, once all partitions were packed.
-  void hot_rows(std::size_t partition, ChunkRows& out) const;
+  void hot_rows(std::size_t partition, ChunkRows& out) const { kept_rows(hot_, partition, out); }
+  void trait_rows(std::size_t partition, ChunkRows& out) const {
+    kept_rows(traits_, partition, out);
+  }
   // Entries of one kind whose hashes begin with the byte `partition`, sorted.
   void names(NameKind kind, std::size_t partition, std::vector<HashFormat::Entry>& out) const;
   MemberRuns& members() { return members_; }
@@ -65,15 +69,18 @@ class SubscriberPacker {
   void defer(const std::string& records, std::size_t begin, std::size_t end, std::uint32_t index);
   void write_subscriber(ChunkRows& out);
   void count_app(std::uint32_t id, const std::array<std::uint32_t, kPlatforms>& platforms);
+  static void keep_rows(std::size_t partition, ChunkRows& rows, PartitionedSpool& spool);
+  static void kept_rows(const PartitionedSpool& spool, std::size_t partition, ChunkRows& out);
   void note_name(NameKind kind, std::uint32_t hash, std::uint32_t subscriber);
 
   const std::uint64_t first_, lines_;
   const std::vector<bool> skip_;
   std::uint64_t next_, devices_ = 0;
-  PartitionedSpool hot_, names_, deferred_lines_;
+  PartitionedSpool hot_, traits_, names_, deferred_lines_;
   MemberRuns members_, unusual_;
   ChunkPacker<HotFormat> hot_chunks_;
-  ChunkRows hot_rows_;
+  ChunkPacker<TraitFormat> trait_chunks_;
+  ChunkRows hot_rows_, trait_rows_;
   std::vector<TopicCounts> topics_;
   std::vector<AppCounts> apps_;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <random>
 #include <set>
@@ -21,17 +22,33 @@
 namespace carillon::store::bulk_load_test {
 namespace {
 
+constexpr std::int64_t kNowMs = 2 * kLastSeenStepMs + 1000;
+
 struct Line {
   std::string app = "video", device, token, subscriber, locale, timezone;
   Platform platform = Platform::kApns;
   std::vector<std::string> topics;
+  std::vector<std::string> own_topics = {};  // of the device
+  std::string version = {};
+  std::vector<std::string> tags = {};  // an attribute; empty: not given
+  double level = 0;                    // the same, 0: not given
+  std::int64_t last_seen_ms = 0;
 };
 
 // Registrations that point into lines.
 class Views {
  public:
   explicit Views(std::span<const Line> lines) {
-    for (const Line& line : lines) topics_.emplace_back(line.topics.begin(), line.topics.end());
+    for (const Line& line : lines) {
+      topics_.emplace_back(line.topics.begin(), line.topics.end());
+      own_topics_.emplace_back(line.own_topics.begin(), line.own_topics.end());
+      tags_.emplace_back(line.tags.begin(), line.tags.end());
+    }
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      auto& attributes = attributes_.emplace_back();
+      if (!tags_[i].empty()) attributes.push_back({.name = "tags", .value = std::span(tags_[i])});
+      if (lines[i].level != 0) attributes.push_back({.name = "level", .value = lines[i].level});
+    }
     for (std::size_t i = 0; i < lines.size(); ++i) {
       const Line& line = lines[i];
       devices_.push_back({.app = line.app,
@@ -41,7 +58,11 @@ class Views {
                           .subscriber = line.subscriber,
                           .locale = line.locale,
                           .timezone = line.timezone,
-                          .topics = topics_[i]});
+                          .topics = topics_[i],
+                          .device_topics = own_topics_[i],
+                          .app_version = line.version,
+                          .attributes = attributes_[i],
+                          .last_seen_ms = line.last_seen_ms});
       numbers_.push_back(i + 1);
     }
   }
@@ -49,7 +70,9 @@ class Views {
   std::span<const std::uint64_t> numbers() const { return numbers_; }
 
  private:
-  std::vector<std::vector<std::string_view>> topics_;
+  std::vector<std::vector<std::string_view>> topics_, own_topics_;
+  std::deque<std::vector<std::string_view>> tags_;
+  std::vector<std::vector<AttributeView>> attributes_;
   std::vector<DeviceRegistration> devices_;
   std::vector<std::uint64_t> numbers_;
 };
@@ -83,7 +106,7 @@ class Room {
     const auto store = open();
     std::vector<std::string> results;
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      const auto now_ms = static_cast<std::int64_t>(1000 + i / lines_a_call);
+      const auto now_ms = kNowMs + static_cast<std::int64_t>(i / lines_a_call);
       results.push_back(said(store->put_device(views.devices()[i], now_ms)));
     }
     return results;
@@ -97,7 +120,7 @@ class Room {
       const std::size_t count = std::min(lines_a_call, lines.size() - i);
       const auto added =
           load->add(views.devices().subspan(i, count), views.numbers().subspan(i, count),
-                    static_cast<std::int64_t>(1000 + i / lines_a_call));
+                    kNowMs + static_cast<std::int64_t>(i / lines_a_call));
       if (!added) {
         ADD_FAILURE() << added.error().message;
         return results;
@@ -123,6 +146,16 @@ std::string described(const DeviceRecord& record) {
                      record.token + " of " + record.subscriber + " " + record.locale + " " +
                      record.timezone + " at " + std::to_string(record.registered_ms) + ":";
   for (const std::string& topic : record.topics) text += " " + topic;
+  text += "; itself:";
+  for (const std::string& topic : record.device_topics) text += " " + topic;
+  text += "; " + record.app_version + " seen " + std::to_string(record.last_seen_ms);
+  for (const Attribute& attribute : record.attributes) {
+    text += " " + attribute.name + "=";
+    if (const auto* level = std::get_if<double>(&attribute.value)) text += std::to_string(*level);
+    if (const auto* tags = std::get_if<std::vector<std::string>>(&attribute.value)) {
+      for (const std::string& tag : *tags) text += tag + ",";
+    }
+  }
   return text;
 }
 
@@ -209,6 +242,13 @@ std::vector<Line> random_lines(std::uint32_t seed) {
     if (below(2)) line.timezone = below(2) ? "Europe/Berlin" : "Asia/Tokyo";
     for (std::size_t i = below(4); i > 0; --i)
       line.topics.push_back("t-" + std::to_string(below(30)));
+    if (below(3) == 0) line.version = "3." + std::to_string(below(12));
+    if (below(4) == 0) line.level = static_cast<double>(1 + below(9));
+    for (std::size_t i = below(3); i > 0 && below(2); --i) line.tags.push_back(i == 1 ? "a" : "b");
+    if (below(8) == 0) line.own_topics.push_back("t-" + std::to_string(below(30)));
+    // Days before, on the day of, and after the registration.
+    if (below(3) == 0)
+      line.last_seen_ms = static_cast<std::int64_t>(below(4)) * kLastSeenStepMs + 1;
     if (below(60) == 0) line.token.clear();
     if (below(60) == 0) line.device = "a\nb";
   }
@@ -481,7 +521,6 @@ TEST(LineExtras, AreReadBackAsTheyWereWritten) {
   line.device_topics = topics;
   line.app_version = "4.2.0";
   line.attributes = attributes;
-  line.last_seen_ms = 1'700'000'000'000;
   ASSERT_TRUE(sqlite::has_extras(line));
   std::string bytes;
   sqlite::append_extras(line, bytes);
@@ -490,7 +529,6 @@ TEST(LineExtras, AreReadBackAsTheyWereWritten) {
   sqlite::read_extras(bytes, room, read);
   EXPECT_TRUE(std::ranges::equal(read.device_topics, topics));
   EXPECT_EQ(read.app_version, "4.2.0");
-  EXPECT_EQ(read.last_seen_ms, 1'700'000'000'000);
   ASSERT_EQ(read.attributes.size(), 4U);
   EXPECT_EQ(read.attributes[0].name, "paying");
   EXPECT_TRUE(std::get<bool>(read.attributes[0].value));

@@ -26,8 +26,7 @@ namespace {
 
 using sqlite::Database;
 
-constexpr std::uint32_t kSeeds = 10'000;
-constexpr std::chrono::seconds kTimeMax{4};  // unless a number of seeds is asked for
+constexpr std::uint32_t kSeeds = 40;
 constexpr unsigned kSeedSecondsMax = 60;     // a seed that takes longer hangs
 constexpr int kSubscribers = 150;
 
@@ -542,16 +541,12 @@ TEST_F(StoreFuzz, EveryCallOnADamagedFileEndsWithAnAnswerOrSaysThatItIsDamaged) 
   }
   const char* asked = std::getenv("CARILLON_FUZZ_SEEDS");
   const auto seeds = asked ? static_cast<std::uint32_t>(std::strtoul(asked, nullptr, 10)) : kSeeds;
-  const auto deadline = std::chrono::steady_clock::now() + kTimeMax;
-  std::uint32_t seed = 1;
-  for (; seed <= seeds && !HasFailure(); ++seed) {
-    if (!asked && std::chrono::steady_clock::now() > deadline) break;
+  ASSERT_GT(seeds, 0U);
+  for (std::uint32_t seed = 1; seed <= seeds && !HasFailure(); ++seed) {
     // A crash leaves the seed as the last line.
     if (asked) std::cerr << "seed " << seed << "   \r" << std::flush;
     run(fuzzed, seed, path);
   }
-  RecordProperty("seeds", static_cast<int>(seed - 1));
-  EXPECT_GT(seed, 10U) << "a few at least";
 }
 
 }  // namespace
