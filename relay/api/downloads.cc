@@ -106,7 +106,8 @@ class Downloads::Impl : public std::enable_shared_from_this<Downloads::Impl> {
     bool done = false;  // under the mutex
   };
 
-  void run(int socket, exporting::Exporter& exporter, Framing framing);
+  void run(int socket, std::shared_ptr<Place> place, std::shared_ptr<exporting::Exporter> exporter,
+           Framing framing);
   void reap();
 
   const Limits limits_;
@@ -152,18 +153,23 @@ void Downloads::Impl::add(std::shared_ptr<Place> place, int socket,
   Running& running = running_.emplace_back();
   running.thread = std::thread([this, &running, place = std::move(place), socket,
                                 exporter = std::move(exporter), framing]() mutable {
-    run(socket, *exporter, framing);
-    exporter.reset();  // and its copy, before its place is another's
-    place.reset();
+    run(socket, std::move(place), std::move(exporter), framing);
     const std::lock_guard done_lock(mutex_);
     running.done = true;
   });
 }
 
-void Downloads::Impl::run(int socket, exporting::Exporter& exporter, Framing framing) {
+// The parameters go in an order that nobody chooses: the exporter, with its copy of the store, goes
+// before its place is another's.
+void Downloads::Impl::run(int socket, std::shared_ptr<Place> place,
+                          std::shared_ptr<exporting::Exporter> exporter, Framing framing) {
   ClientSocket client(socket, limits_, stopping_);
+  const std::shared_ptr<void> let_go(nullptr, [&](void*) {
+    exporter.reset();
+    place.reset();
+  });
   const auto begun =
-      exporter.begin([&](std::uint64_t, std::uint64_t) { return !stopping_ && !client.gone(); });
+      exporter->begin([&](std::uint64_t, std::uint64_t) { return !stopping_ && !client.gone(); });
   if (!begun) {
     if (begun.error().kind == store::Error::Kind::kBusy) {
       spdlog::info("an export ended before it began: {}", begun.error().message);
@@ -176,12 +182,18 @@ void Downloads::Impl::run(int socket, exporting::Exporter& exporter, Framing fra
   std::string piece, framed;
   for (bool more = true; more;) {
     piece.clear();
-    const auto read = exporter.read(piece);
+    const auto read = exporter->read(piece);
     if (!read) {
       spdlog::error("an export failed: {}", read.error().message);
       return;
     }
     more = *read;
+    const std::uint64_t devices = exporter->devices();
+    if (!more) {
+      // Who has the last byte may ask for the next export at once.
+      exporter.reset();
+      place.reset();
+    }
     if (framing == Framing::kChunked) {
       framed.clear();
       // A chunk of no bytes would be the last one.
@@ -190,8 +202,7 @@ void Downloads::Impl::run(int socket, exporting::Exporter& exporter, Framing fra
       piece.swap(framed);
     }
     if (!client.send_all(piece)) {
-      spdlog::info("an export ended after {} devices: its client is gone or too slow",
-                   exporter.devices());
+      spdlog::info("an export ended after {} devices: its client is gone or too slow", devices);
       return;
     }
   }
