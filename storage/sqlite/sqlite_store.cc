@@ -9,6 +9,7 @@
 #include "storage/sqlite/device_export.h"
 #include "storage/sqlite/name_check.h"
 #include "storage/sqlite/private_copy.h"
+#include "storage/sqlite/read_ahead.h"
 #include "storage/sqlite/reader_pool.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/store_lock.h"
@@ -55,7 +56,9 @@ class SqliteStore final : public Store {
         lock_(options.exclusive ? std::make_unique<sqlite::StoreLock>(options.path) : nullptr),
         access_(Database::Access::kReadWrite),
         readers_(options, access_),
-        writer_(std::make_unique<Writer>(options)) {}
+        writer_(std::make_unique<Writer>(options)) {
+    if (options.exclusive) read_ahead_.emplace(options.path);
+  }
   // To read only.
   SqliteStore(const SqliteStoreOptions& options, Database::Access access)
       : options_(options), access_(access), readers_(options, access) {}
@@ -352,6 +355,7 @@ class SqliteStore final : public Store {
   const Database::Access access_;
   ReaderPool readers_;
   std::unique_ptr<Writer> writer_;  // null: to read only. Goes first: what is queued is applied
+  std::optional<sqlite::ReadAhead> read_ahead_;
 };
 
 // How a store that is not to be changed can be read; fails if it is not one of this format.

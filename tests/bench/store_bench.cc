@@ -1,6 +1,7 @@
 // The store's figures, all with one command: see README.md.
 #include <fmt/format.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -126,6 +127,7 @@ class Bench {
     say("{:<28}{:>14.1f}{}{}", key, value, note.empty() ? "" : "  ", note);
   }
   Import import(const std::string& lines) {
+    settle();
     Import figures = import_file(store_, lines);
     rss_mib_ = std::max(rss_mib_, figures.rss_mib);
     return figures;
@@ -156,6 +158,10 @@ class Bench {
     std::filesystem::remove(lines);
   }
 
+  // What was written so far is on the disk, so that its way there is not measured with what
+  // follows.
+  static void settle() { ::sync(); }
+
   void increments() {
     const std::string lines = folder_.file("lines");
     const std::uint64_t count = std::max<std::uint64_t>(options_.devices / 20, kDevicesMin);
@@ -175,6 +181,7 @@ class Bench {
   }
 
   void scans() {
+    settle();
     begin_resident_peak();
     const auto store = open_store(store_);
     const store::JobKey all = accept_event(*store, kTopicOfAll, 1);
@@ -199,6 +206,7 @@ class Bench {
     begin_resident_peak();
     const FileSizePeak log(store_ + "-wal");
     Upserts warm;
+    bring_into_page_cache(store_);
     {
       const auto store = open_store(store_, true);
       const store::JobKey broadcast = accept_event(*store, kTopicOfAll, 4);

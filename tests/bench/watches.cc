@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 namespace carillon::bench {
 
@@ -55,6 +56,13 @@ void drop_from_page_cache(const std::string& path) {
   ::fdatasync(file);
   ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
   ::close(file);
+}
+
+void bring_into_page_cache(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::vector<char> block(std::size_t{1} << 20);
+  while (in.read(block.data(), static_cast<std::streamsize>(block.size()))) {
+  }
 }
 
 }  // namespace carillon::bench

@@ -46,5 +46,7 @@ class FileSizePeak {
 
 // The file's pages are written back and let go of, so that the next read is the disk's.
 void drop_from_page_cache(const std::string& path);
+// The whole file is read, so that the next read is the cache's.
+void bring_into_page_cache(const std::string& path);
 
 }  // namespace carillon::bench

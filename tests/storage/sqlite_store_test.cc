@@ -1,11 +1,15 @@
 // What is the SQLite store's own: its file, its neighbours, its limits.
 #include "storage/sqlite/sqlite_store.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <sstream>
@@ -136,6 +140,48 @@ TEST_F(SqliteStoreFile, OfANewerVersionIsRefused) {
     EXPECT_EQ(error.kind, Error::Kind::kNewerVersion);
     EXPECT_NE(error.message.find("newer"), std::string::npos);
   }
+}
+
+// Of the file's pages, how many are in the system's cache.
+double share_in_page_cache(int file) {
+  struct ::stat status {};
+  if (::fstat(file, &status) != 0 || status.st_size == 0) return 0;
+  const auto bytes = static_cast<std::size_t>(status.st_size);
+  void* const pages = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file, 0);
+  if (pages == MAP_FAILED) return 0;
+  std::vector<unsigned char> resident((bytes + 4095) / 4096);
+  const bool known = ::mincore(pages, bytes, resident.data()) == 0;
+  ::munmap(pages, bytes);
+  const auto there =
+      std::count_if(resident.begin(), resident.end(), [](unsigned char page) { return page & 1; });
+  return known ? static_cast<double>(there) / static_cast<double>(resident.size()) : 0;
+}
+
+TEST_F(SqliteStoreFile, OfARelayIsReadAheadAtItsStart) {
+  {
+    std::vector<std::string> names(20'000);
+    std::vector<DeviceRegistration> lines(names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      names[i] = fmt::format("device-{}", i);
+      lines[i].app = "video";
+      lines[i].device = lines[i].token = lines[i].subscriber = names[i];
+    }
+    auto store = open();
+    ASSERT_TRUE(store);
+    ASSERT_TRUE((*store)->put_devices(lines, 1000));
+  }
+  // Closed after the store is: closing it would end SQLite's locks.
+  const int file = ::open(path().c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(::fdatasync(file), 0);
+  ASSERT_EQ(::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
+  // Where the cache cannot be emptied there is nothing to see.
+  if (share_in_page_cache(file) < 0.5) {
+    const auto store = open({.exclusive = true});
+    ASSERT_TRUE(store);
+    EXPECT_TRUE(comes_true([&] { return share_in_page_cache(file) > 0.95; }));
+  }
+  ::close(file);
 }
 
 TEST_F(SqliteStoreFile, IsCreatedOnceByTwoWhoComeTogether) {
