@@ -33,7 +33,7 @@ struct Http {
 struct Store {
   std::filesystem::path path = "carillon.db";
   std::size_t group_commit_max = 64;       // requests a commit
-  std::uint32_t group_commit_wait_ms = 5;  // how long the first one waits for others
+  std::uint32_t group_commit_wait_ms = 5;  // how long the first one waits for others, at most
   std::uint32_t idempotency_hours = 48;    // how long a key is remembered
 };
 

@@ -45,6 +45,9 @@ class Database {
   void execute(const std::string& sql) { execute(sql.c_str()); }
   std::int64_t pragma(const std::string& name);  // of pragmas that answer one integer
   std::int64_t changes() const { return sqlite3_changes64(handle_.get()); }
+  // Rows changed since the connection was opened, undone ones too.
+  std::int64_t total_changes() const { return sqlite3_total_changes64(handle_.get()); }
+  std::int64_t last_row() const { return sqlite3_last_insert_rowid(handle_.get()); }
   // How long a statement waits for another process's transaction before it fails with kBusy.
   void wait_when_busy(std::chrono::milliseconds longest);
   bool in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }

@@ -135,13 +135,10 @@ EventEdit::EventEdit(Database& database, AudienceEdit& audience)
                   "cancelled + dead_lettered FROM job WHERE event = ?"),
       event_times_(database,
                    "SELECT first_ms, last_ms, settled_50_ms, settled_95_ms, settled_99_ms, "
-                   "settled_100_ms FROM event WHERE n = ?"),
+                   "settled_100_ms, kind FROM event WHERE n = ?"),
       update_event_(database,
                     "UPDATE event SET state = ?2, first_ms = ?3, last_ms = ?4, settled_50_ms = ?5, "
                     "settled_95_ms = ?6, settled_99_ms = ?7, settled_100_ms = ?8 WHERE n = ?1"),
-      settled_(database,
-               "SELECT coalesce(sum(accepted + rejected + expired + suppressed + cancelled + "
-               "dead_lettered), 0) FROM job WHERE event = ?"),
       insert_key_(database, "INSERT INTO api_key VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"),
       revoke_key_(database, "UPDATE api_key SET revoked_ms = ?2 WHERE name = ?1"),
       forget_idempotency_(database, "DELETE FROM idempotency WHERE accepted_ms < ?") {}
@@ -169,8 +166,10 @@ AcceptedEvent EventEdit::accept(const NewEvent& event) {
   for (const std::uint64_t count : audience.targeted) targeted += count;
   if (targeted == 0) {
     complete_event_.run(row, static_cast<int>(EventState::kCompleted), event.accepted_ms);
-    erase_frozen_.run(row);
-    erase_named_.run(row);
+    if (kind == kSeveral) {
+      erase_frozen_.run(row);
+      erase_named_.run(row);
+    }
   } else {
     const std::uint64_t frozen = audience_.freeze();
     audience_.runs(frozen);
@@ -187,7 +186,7 @@ std::int64_t EventEdit::insert_event(const NewEvent& event, std::uint32_t app, E
                     audience.subscribers.size() + audience.devices.size(), event.priority,
                     static_cast<int>(EventState::kQueued), event.accepted_ms, event.expires_ms,
                     Blob{event.content});
-  const std::int64_t row = *tables_.row_of(event.id);
+  const std::int64_t row = database_.last_row();
   if (kind >= kNames) define_event_.run(row, Blob{definition});
   return row;
 }
@@ -271,13 +270,12 @@ void EventEdit::insert_positions(std::int64_t event, std::size_t platform,
 // -------------------------------------------------------------------------------------
 
 void EventEdit::record(std::span<const Checkpoint> checkpoints, std::int64_t now_ms) {
-  std::map<std::int64_t, std::uint64_t> settled_before;  // by event
+  std::map<std::int64_t, bool> settles;  // whether anything of the event is, by event
   for (const Checkpoint& checkpoint : checkpoints) {
-    const std::int64_t event = job_row(checkpoint.job).event;
-    if (!settled_before.contains(event)) settled_before[event] = settled_of(event);
-    record_job(checkpoint);
+    const Recorded recorded = record_job(checkpoint);
+    settles[recorded.event] |= recorded.settles;
   }
-  for (const auto& [event, settled] : settled_before) update_event(event, settled, now_ms);
+  for (const auto& [event, any] : settles) update_event(event, any, now_ms);
 }
 
 EventEdit::JobRow EventEdit::job_row(const JobKey& key) {
@@ -290,8 +288,9 @@ EventEdit::JobRow EventEdit::job_row(const JobKey& key) {
           .retries = row.natural(10)};
 }
 
-void EventEdit::record_job(const Checkpoint& checkpoint) {
+EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint) {
   JobRow job = job_row(checkpoint.job);
+  const std::uint64_t settled_before = job.counters.settled();
   const Platform platform = checkpoint.job.platform;
   if (is_finished(job.state)) refuse("the job is finished");
   check_checkpoint(checkpoint, job.counters, job.cursor);
@@ -321,6 +320,7 @@ void EventEdit::record_job(const Checkpoint& checkpoint) {
                   job.counters.accepted, job.counters.rejected, job.counters.expired,
                   job.counters.suppressed, job.counters.cancelled, job.counters.dead_lettered,
                   checkpoint.cursor, checkpoint.exhausted ? 1 : 0, job.retries, Blob{encoded_});
+  return {.event = job.event, .settles = job.counters.settled() > settled_before};
 }
 
 void EventEdit::record_retries(const Checkpoint& checkpoint, JobRow& job) {
@@ -359,13 +359,7 @@ void EventEdit::add_reason(std::int64_t event, Platform platform, std::string_vi
   add_reason_.run(event, static_cast<int>(platform), reason, count);
 }
 
-std::uint64_t EventEdit::settled_of(std::int64_t event) {
-  Cursor row = settled_.rows(event);
-  return row.next() ? row.natural(0) : 0;
-}
-
-void EventEdit::update_event(std::int64_t event, std::uint64_t settled_before,
-                             std::int64_t now_ms) {
+void EventEdit::update_event(std::int64_t event, bool settles, std::int64_t now_ms) {
   std::vector<EventState> states;
   std::uint64_t targeted = 0, settled = 0;
   for (Cursor row = event_sums_.rows(event); row.next();) {
@@ -375,21 +369,23 @@ void EventEdit::update_event(std::int64_t event, std::uint64_t settled_before,
   }
   std::int64_t first = 0, last = 0;
   std::array<std::int64_t, 4> marks{};
+  bool written_down = false;  // in `frozen` and with its names
   {
     Cursor row = event_times_.rows(event);
     if (!row.next()) fail_corrupt("an event");
     first = row.integer(0);
     last = row.integer(1);
     for (std::size_t i = 0; i < 4; ++i) marks[i] = row.integer(2 + static_cast<int>(i));
+    written_down = row.integer(6) == kSeveral;
   }
-  if (settled > settled_before) {
+  if (settles) {
     if (first == 0) first = now_ms;
     last = now_ms;
   }
   for (std::size_t i = 0; i < marks.size(); ++i) {
     if (marks[i] == 0 && settled * 100 >= targeted * kMarksPercent[i]) marks[i] = now_ms;
   }
-  if (is_finished(combined(states))) {  // nobody reads it again
+  if (written_down && is_finished(combined(states))) {  // nobody reads it again
     erase_frozen_.run(event);
     erase_named_.run(event);
   }

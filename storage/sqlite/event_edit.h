@@ -43,13 +43,17 @@ class EventEdit {
   Resolved resolve(std::uint32_t app, const Audience& audience);
   void insert_jobs(std::int64_t event, const Resolved& audience, std::uint64_t frozen);
   JobRow job_row(const JobKey& key);
-  void record_job(const Checkpoint& checkpoint);
+  // What a checkpoint was about, and whether it settles any device.
+  struct Recorded {
+    std::int64_t event = 0;
+    bool settles = false;
+  };
+  Recorded record_job(const Checkpoint& checkpoint);
   void record_retries(const Checkpoint& checkpoint, JobRow& job);
   void finish_job(const Checkpoint& checkpoint, JobRow& job);
   void add_reason(std::int64_t event, Platform platform, std::string_view reason,
                   std::uint64_t count);
-  void update_event(std::int64_t event, std::uint64_t settled_before, std::int64_t now_ms);
-  std::uint64_t settled_of(std::int64_t event);
+  void update_event(std::int64_t event, bool settles, std::int64_t now_ms);
 
   Database& database_;
   AudienceEdit& audience_;
@@ -58,8 +62,8 @@ class EventEdit {
   Statement insert_event_, complete_event_, define_event_, insert_frozen_, erase_frozen_,
       erase_named_, insert_job_, insert_audience_, find_idempotency_, insert_idempotency_,
       targeted_, job_, update_job_, update_retry_, insert_retry_, erase_retry_, erase_retries_,
-      put_failure_, add_reason_, event_sums_, event_times_, update_event_, settled_, insert_key_,
-      revoke_key_, forget_idempotency_;
+      put_failure_, add_reason_, event_sums_, event_times_, update_event_, insert_key_, revoke_key_,
+      forget_idempotency_;
   std::string encoded_;
 };
 

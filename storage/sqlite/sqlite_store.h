@@ -26,8 +26,9 @@ struct SqliteStoreOptions {
   // meanwhile, where this user's rights do not let both be at once; open it again.
   bool read_only = false;
 
-  // Requests that share one commit, and how long the first of them waits for as many as came last
-  // time. 64 writers are more than an API's threads; 5 ms is less than a disk's flush is worth.
+  // Requests that share one commit, and how long the first of them waits, at most, for as many as
+  // came last time: half of what a commit takes, if that is less. 64 writers are more than an API's
+  // threads; 5 ms is what a slow disk's flush is worth.
   std::size_t group_requests_max = 64;
   std::chrono::milliseconds group_wait{5};
   // How long a write waits for another process's transaction, which should last 50-100 ms.

@@ -1,9 +1,11 @@
 // The store's single writer: a thread that applies requests one after the other and lets
 // neighbours share one commit.
 //
-// A request that fails is undone alone (a savepoint). If the commit itself fails, or a statement's
-// failure takes the whole transaction with it, every request of the group is tried once more on its
-// own, so that each gets its own answer. Requests may thus be applied twice, never committed twice.
+// A request that fails before its first change is told so alone. After a later failure, and if the
+// commit itself fails, the whole transaction is undone and every request of the group is tried once
+// more on its own, so that each gets its own answer. Requests may thus be applied twice, never
+// committed twice. A savepoint for each would spare the others that rare repetition, and cost every
+// one of them the copies of the pages that it touches.
 #pragma once
 
 #include <atomic>
@@ -11,6 +13,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,13 +35,10 @@ class Writer {
     explicit Session(Database& database)
         : begin(database, "BEGIN IMMEDIATE"),
           commit(database, "COMMIT"),
-          savepoint(database, "SAVEPOINT request"),
-          release(database, "RELEASE request"),
-          rollback_to(database, "ROLLBACK TO request"),
           audience(database),
           events(database, audience),
           database_(database) {}
-    Statement begin, commit, savepoint, release, rollback_to;
+    Statement begin, commit;
     AudienceEdit audience;
     EventEdit events;
     // Made when it is first asked for: most visits never do.
@@ -54,7 +54,7 @@ class Writer {
   using Apply = std::function<void(Session&)>;  // throws StoreFailure
   enum class Company : std::uint8_t {
     kShared,
-    kAlone  // a transaction of its own: too large for a savepoint's copies of pages
+    kAlone  // a transaction of its own: too long for others to wait for, or to be done twice
   };
 
   explicit Writer(const SqliteStoreOptions& options);
@@ -90,6 +90,7 @@ class Writer {
     Result<void> result;
   };
   using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t kWakesNever = std::numeric_limits<std::size_t>::max();
 
   void loop();
   bool take_group(std::vector<Request>& group);
@@ -98,6 +99,7 @@ class Writer {
   std::optional<Error> attempt(std::span<Request> group);
   void apply_alone(Request& request);
   void apply_beside_others(Request& request);
+  void await_company(std::unique_lock<std::mutex>& lock, std::size_t expected);
   void register_together(std::span<Request> group);
   void put_together(std::span<Registration* const> registrations);
   void enqueue(Request request);
@@ -117,7 +119,10 @@ class Writer {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Request> queue_;
-  std::size_t company_ = 1;  // how many shared the latest commit
+  // Fewer requests than this do not wake the writer: it works, or waits for as many.
+  std::size_t wakes_at_ = kWakesNever;
+  std::size_t company_ = 1;         // how many shared the latest commit
+  Clock::duration commit_took_{0};  // COMMIT, to the disk: the mean, weighted towards the latest
   bool stopping_ = false;
 
   std::optional<Checkpointer> checkpointer_;

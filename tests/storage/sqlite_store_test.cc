@@ -411,6 +411,67 @@ TEST_F(SqliteStoreFile, AnswersEachRegistrationOfAGroupForItself) {
   expect_sound();
 }
 
+TEST_F(SqliteStoreFile, WaitsForNobodyLongerThanACommitTakes) {
+  // What these share teaches the writer to expect eight.
+  auto store = open({.group_requests_max = 8, .group_wait = std::chrono::hours(1)});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 20; ++i) put(**store, fmt::format("d-{}", t), fmt::format("{}-{}", t, i));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(put(**store, "alone", std::to_string(i)));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::minutes(1));
+}
+
+TEST_F(SqliteStoreFile, ARefusedEventOfAGroupLeavesTheOthersOfItAndNothingOfItself) {
+  constexpr std::uint32_t kClients = 16, kRounds = 30, kKnown = 1'000'000;
+  auto store = open();
+  accept(**store, kKnown);
+  std::atomic<std::uint32_t> taken{0}, mismatched{0}, invalid{0}, others{0};
+  std::vector<std::thread> threads;
+  for (std::uint32_t t = 0; t < kClients; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::uint32_t i = 0; i < kRounds; ++i) {
+        NewEvent event{
+            .id = event_id(t * kRounds + i + 1), .app = "video", .audience = {.topics = {"news"}}};
+        if (t % 4 == 1) {  // refused before it changes anything, but for the first
+          event.idempotency_key = "key-" + std::to_string(t);
+          event.body_digest[0] = static_cast<std::uint8_t>(i);
+        } else if (t % 4 == 2) {  // refused when its app is written already
+          event.id = event_id(kKnown);
+          event.app = fmt::format("app-{}-{}", t, i);
+        }
+        const auto accepted = (*store)->accept(event);
+        if (accepted) {
+          ++taken;
+        } else if (accepted.error().kind == Error::Kind::kMismatch) {
+          ++mismatched;
+        } else if (accepted.error().kind == Error::Kind::kInvalid) {
+          ++invalid;
+        } else {
+          ++others;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(taken, kClients / 2 * kRounds + kClients / 4);
+  EXPECT_EQ(mismatched, kClients / 4 * (kRounds - 1));
+  EXPECT_EQ(invalid, kClients / 4 * kRounds);
+  EXPECT_EQ(others, 0u);
+  EXPECT_EQ((*store)->events({}, 10'000)->size(), taken + 1);
+  store->reset();
+  expect_sound();
+  sqlite::Database database(path(), sqlite::Database::Access::kReadOnly);
+  sqlite::Statement apps(database, "SELECT count(*) FROM app");
+  auto row = apps.rows();
+  ASSERT_TRUE(row.next());
+  EXPECT_EQ(row.integer(0), 1) << "an app was left by an event that was refused";
+}
+
 TEST_F(SqliteStoreFile, KeepsItsLogShortWhileItWritesAndReads) {
   constexpr std::size_t kLogMax = 4 * 1024 * 1024;
   constexpr std::size_t kTransactionMax = 2 * 1024 * 1024;  // what the largest batch writes
