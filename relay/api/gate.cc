@@ -483,12 +483,15 @@ void Gate::Impl::work() {
   }
 }
 
+// The first that comes back wakes the gate's thread, which then finds those after it, too.
 void Gate::Impl::give_back(Connection& connection) {
+  bool first = false;
   {
     const std::lock_guard lock(returned_mutex_);
+    first = returned_.empty();
     returned_.push_back(&connection);
   }
-  wake();
+  if (first) wake();
 }
 
 void Gate::Impl::serve(Connection& connection, ReplyWriter& writer) {
