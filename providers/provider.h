@@ -50,6 +50,7 @@ struct PushBatch {
   std::shared_ptr<const RenderedMessage> message;
   std::vector<PushTarget> targets;
   std::string tokens;
+  bool urgent = false;  // goes before what is queued of batches that are not
 
   std::string_view token(const PushTarget& target) const {
     return std::string_view(tokens).substr(target.token_offset, target.token_length);

@@ -18,6 +18,7 @@ namespace {
 
 using http2::Ending;
 using http2::LoopTime;
+using http2::Share;
 using http2::Stream;
 
 // Verdicts that are handed over at once; also how many a turn collects before it does.
@@ -123,22 +124,26 @@ class PushChannel::Impl final : public http2::RequestSource,
 
   // --- http2::RequestSource
 
-  std::size_t ready() const noexcept override {
-    return authorization_.header != nullptr ? waiting_count_ : 0;
+  std::size_t ready(Share share) const noexcept override {
+    if (authorization_.header == nullptr) return 0;
+    const std::size_t urgent = share == Share::kOthers ? 0 : urgent_count_;
+    return share == Share::kUrgent ? urgent : urgent + waiting_count_;
   }
 
-  bool waiting() const noexcept override { return waiting_count_ > 0; }
+  bool waiting() const noexcept override { return urgent_count_ + waiting_count_ > 0; }
 
-  bool prepare(Stream& stream) override {
-    while (!queue_.empty()) {
-      Batch& batch = *queue_.front();
+  bool prepare(Stream& stream, Share share) override {
+    while (ready(share) > 0) {
+      const bool urgent = share != Share::kOthers && urgent_count_ > 0;
+      auto& queue = urgent ? urgent_ : queue_;
+      Batch& batch = *queue.front();
       const std::size_t index = batch.next++;
-      --waiting_count_;
+      --(urgent ? urgent_count_ : waiting_count_);
       const PushTarget& target = batch.push.targets[index];
       const std::string_view token = batch.push.token(target);
       const bool takes = dialect_->takes_token(token);
       if (takes) fill(stream, batch, index, token);
-      if (batch.left() == 0) queue_.pop_front();
+      if (batch.left() == 0) queue.pop_front();
       if (takes) return true;
       add_verdict(
           {.tag = target.tag, .kind = VerdictKind::kTokenUnusable, .reason = "MalformedToken"});
@@ -166,8 +171,10 @@ class PushChannel::Impl final : public http2::RequestSource,
 
   void on_tick(LoopTime now) override {
     refresh_authorization();
-    while (!queue_.empty() && now - queue_.front()->queued_at >= queued_max_) {
-      settle_queued(*queue_.front(), VerdictKind::kNotSent, waiting_word());
+    for (auto* queue : {&urgent_, &queue_}) {
+      while (!queue->empty() && now - queue->front()->queued_at >= queued_max_) {
+        settle_first(*queue, VerdictKind::kNotSent, waiting_word());
+      }
     }
     tell();
   }
@@ -195,8 +202,14 @@ class PushChannel::Impl final : public http2::RequestSource,
       batch->push = std::move(push);
       batch->queued_at = now;
       batch->place = batches_.size();
-      waiting_count_ += batch->left();
-      queue_.push_back(batch.get());
+      if (batch->push.urgent) {
+        urgent_count_ += batch->left();
+        urgent_.push_back(batch.get());
+        pool_.expect_urgent();
+      } else {
+        waiting_count_ += batch->left();
+        queue_.push_back(batch.get());
+      }
       batches_.push_back(std::move(batch));
     }
     if (stopped_) settle_all_queued(VerdictKind::kNotSent, "Closed");
@@ -280,10 +293,10 @@ class PushChannel::Impl final : public http2::RequestSource,
     verdicts_.clear();
   }
 
-  void settle_queued(Batch& batch, VerdictKind kind, std::string_view word) {
-    assert(queue_.front() == &batch);
-    queue_.pop_front();
-    waiting_count_ -= batch.left();
+  void settle_first(std::deque<Batch*>& queue, VerdictKind kind, std::string_view word) {
+    Batch& batch = *queue.front();
+    queue.pop_front();
+    (batch.push.urgent ? urgent_count_ : waiting_count_) -= batch.left();
     while (batch.left() > 0) {
       add_verdict(
           {.tag = batch.push.targets[batch.next++].tag, .kind = kind, .reason = reason_of(word)});
@@ -292,7 +305,9 @@ class PushChannel::Impl final : public http2::RequestSource,
   }
 
   void settle_all_queued(VerdictKind kind, std::string_view word) {
-    while (!queue_.empty()) settle_queued(*queue_.front(), kind, word);
+    for (auto* queue : {&urgent_, &queue_}) {
+      while (!queue->empty()) settle_first(*queue, kind, word);
+    }
   }
 
   void forget_if_done(Batch& batch) {
@@ -316,7 +331,7 @@ class PushChannel::Impl final : public http2::RequestSource,
   }
 
   void refresh_authorization() {
-    if (waiting_count_ == 0 || stopped_) return;
+    if (!waiting() || stopped_) return;
     authorization_ = dialect_->authorization(calendar_());
     if (authorization_.header == nullptr && authorization_.refused) {
       settle_all_queued(VerdictKind::kCredentialRefused, authorization_.refusal);
@@ -334,7 +349,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     const std::lock_guard lock(mutex_);
     std::size_t in_inbox = 0;
     for (const PushBatch& push : inbox_) in_inbox += push.targets.size();
-    queued_.store(waiting_count_ + in_inbox, std::memory_order_relaxed);
+    queued_.store(urgent_count_ + waiting_count_ + in_inbox, std::memory_order_relaxed);
     if (pool_.last_error() != pool_error_) last_error_ = pool_error_ = pool_.last_error();
     if (credential_error != credential_error_) {
       credential_error_ = credential_error;
@@ -374,9 +389,9 @@ class PushChannel::Impl final : public http2::RequestSource,
   // --- loop thread
   http2::Pool pool_;
   Authorization authorization_;
-  std::vector<std::unique_ptr<Batch>> batches_;  // with a target that is not settled
-  std::deque<Batch*> queue_;                     // with a target that is not prepared
-  std::size_t waiting_count_ = 0;                // such targets
+  std::vector<std::unique_ptr<Batch>> batches_;       // with a target that is not settled
+  std::deque<Batch*> urgent_, queue_;                 // with a target that is not prepared
+  std::size_t urgent_count_ = 0, waiting_count_ = 0;  // such targets of each
   std::vector<Verdict> verdicts_;
   bool stopped_ = false;
   std::string pool_error_;

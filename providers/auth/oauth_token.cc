@@ -67,7 +67,7 @@ void OauthToken::fetch() {
   pool_.pump();
 }
 
-bool OauthToken::prepare(http2::Stream& stream) {
+bool OauthToken::prepare(http2::Stream& stream, http2::Share) {
   if (!std::exchange(wanted_, false)) return false;
   // The assertion's alphabet (base64url and dots) needs no escaping in a form.
   form_ =

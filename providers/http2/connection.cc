@@ -181,12 +181,13 @@ bool Connection::settle_ended() {
 std::size_t Connection::start_some() {
   if (state_ != State::kOpen) return 0;
   const LoopTime now = owner_->now();
+  const Share share = owner_->share_of(*this);
   std::size_t started = 0;
-  while (started < kStartsPerFlush && session_.room() > 0 && source_.ready() > 0) {
+  while (started < kStartsPerFlush && session_.room() > 0 && source_.ready(share) > 0) {
     Stream& stream = session_.acquire();
     stream.connection = this;
     stream.started_at = now;
-    if (!source_.prepare(stream)) {
+    if (!source_.prepare(stream, share)) {
       session_.release(stream);
       break;
     }

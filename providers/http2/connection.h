@@ -29,6 +29,8 @@ class ConnectionOwner {
  public:
   virtual ~ConnectionOwner() = default;
   virtual LoopTime now() const = 0;
+  // What the connection is to take now.
+  virtual Share share_of(const Connection& connection) const = 0;
   // Something about the connection has changed: it opened, began to drain, has room again.
   virtual void on_changed(Connection& connection) = 0;
   // The last call for this connection; all its requests are settled, the source is yet to be told

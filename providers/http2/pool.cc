@@ -27,6 +27,10 @@ constexpr LoopTime kGrowPause{100};
 // be asked a thousand times a second.
 constexpr LoopTime kRetirePause{1'000};
 
+// More urgent requests than this are a broadcast of their own: every connection takes them. About
+// what one write of a connection holds.
+constexpr std::size_t kUrgentCrowd = 120;
+
 }  // namespace
 
 LoopTime PoolConfig::tick() const {
@@ -62,6 +66,16 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     arm_tick();
   }
 
+  void expect_urgent() { urgent_until_ = now() + kUrgentKept; }
+
+  Share share_of(const Connection& connection) const override {
+    const Connection* kept = kept_connection();
+    if (kept == nullptr) return Share::kAll;
+    if (kept == &connection) return Share::kUrgent;
+    const bool suffices = kept->room() > 0 && source_.ready(Share::kUrgent) <= kUrgentCrowd;
+    return suffices ? Share::kOthers : Share::kAll;
+  }
+
   void on_changed(Connection& connection) override {
     if (connection.state() == Connection::State::kOpen && attempt_.get() == &connection) {
       attempt_.reset();
@@ -69,7 +83,7 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
       opened_at_ = now();
     }
     if (connection.state() == Connection::State::kDraining) source_.on_turn_end();
-    if (source_.ready() > 0) pump();
+    if (source_.ready(Share::kAll) > 0) pump();
   }
 
   void on_ended(Connection& connection, const std::string& error) override {
@@ -130,9 +144,23 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
  private:
   std::vector<std::shared_ptr<Connection>> copy() const { return connections_; }
 
+  // The newest of several. One that has answered nothing yet is not kept idle, as the next one is
+  // opened when it has shown what it takes.
+  const Connection* kept_connection() const {
+    if (urgent_until_ == LoopTime{} || now() >= urgent_until_) return nullptr;
+    const Connection* kept = nullptr;
+    std::size_t usable = 0;
+    for (const auto& connection : connections_) {
+      if (connection->state() != Connection::State::kOpen || !connection->has_answered()) continue;
+      kept = connection.get();
+      ++usable;
+    }
+    return usable > 1 ? kept : nullptr;
+  }
+
   void serve_connections() {
     const auto connections = copy();
-    for (std::size_t i = 0; i < connections.size() && source_.ready() > 0; ++i) {
+    for (std::size_t i = 0; i < connections.size() && source_.ready(Share::kAll) > 0; ++i) {
       auto& connection = *connections[(turn_ + i) % connections.size()];
       if (connection.room() > 0) connection.service();
     }
@@ -140,7 +168,7 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   }
 
   void connect_if_needed() {
-    if (closing_ || source_.ready() == 0 || resolving_ || attempt_ != nullptr) return;
+    if (closing_ || source_.ready(Share::kAll) == 0 || resolving_ || attempt_ != nullptr) return;
     const LoopTime time = now();
     if (time < retry_at_) return;
     std::size_t usable = 0;
@@ -263,6 +291,7 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   std::size_t turn_ = 0;
   LoopTime retry_at_{};
   LoopTime opened_at_{};
+  LoopTime urgent_until_{};
   std::string last_error_;
   std::function<void()> done_;
 };
@@ -274,6 +303,9 @@ Pool::~Pool() = default;
 
 void Pool::pump() {
   impl_->pump();
+}
+void Pool::expect_urgent() {
+  impl_->expect_urgent();
 }
 void Pool::retire(const Stream& stream) {
   impl_->retire(*stream.connection);

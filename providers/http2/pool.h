@@ -15,6 +15,9 @@
 
 namespace carillon::push::http2 {
 
+// Since the latest urgent request.
+inline constexpr LoopTime kUrgentKept{10'000};
+
 struct PoolConfig {
   HttpsUrl url;
   TlsContext tls;
@@ -51,6 +54,11 @@ class Pool {
 
   // The source has become ready.
   void pump();
+
+  // An urgent request has come, so more will: for kUrgentKept one of several connections takes no
+  // other. What is on the wire is answered in its order, more or less, so that behind a thousand
+  // requests of a bulk send the most urgent one waits for a thousand answers.
+  void expect_urgent();
 
   // No further requests on the connection of this stream, which is one of its answers' word: what
   // is open there ends as it would, another connection is opened for the rest.

@@ -2,25 +2,33 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "providers/http2/stream.h"
 
 namespace carillon::push::http2 {
+
+// Which requests a connection is to take.
+enum class Share : std::uint8_t {
+  kAll,     // urgent ones first
+  kUrgent,  // those only: it is kept for them
+  kOthers,  // those that are not urgent, as another connection is kept for these and has room
+};
 
 // Called on the loop thread. Must not call the pool's `close`.
 class RequestSource {
  public:
   virtual ~RequestSource() = default;
 
-  // Requests that could start now.
-  virtual std::size_t ready() const noexcept = 0;
+  // Requests of a share that could start now.
+  virtual std::size_t ready(Share share) const noexcept = 0;
 
   // Whether anything is not yet settled, ready or not: then there will be ticks.
   virtual bool waiting() const noexcept = 0;
 
-  // Fills `stream` with the next request. False: there is none. What the stream points to stays
-  // until `settle`.
-  virtual bool prepare(Stream& stream) = 0;
+  // Fills `stream` with the next request of a share. False: there is none. What the stream points
+  // to stays until `settle`.
+  virtual bool prepare(Stream& stream, Share share) = 0;
 
   // The request has ended, exactly once for every one that was prepared. The stream is reused
   // after.

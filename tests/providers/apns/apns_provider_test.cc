@@ -119,6 +119,75 @@ TEST_F(ApnsProviderTest, SettlesThousandsOverFewStreams) {
   EXPECT_LT(sink.calls(), 3000u) << "verdicts are gathered";
 }
 
+TEST_F(ApnsProviderTest, SendsWhatIsUrgentBeforeWhatIsQueued) {
+  constexpr std::uint64_t kUrgentTag = 5'000;
+  const auto answers = std::make_shared<std::atomic<bool>>(false);
+  serve({.streams_max = 2, .handler = [answers](const ServerRequest&) {
+           return *answers ? ServerReply::ok() : ServerReply::silence();
+         }});
+  auto config = config_for(server->url());
+  config.connections_max = 1;
+  connect(config);
+  const auto message = render_shared(*provider, hello());
+  provider->submit(batch_of(message, 1, 50));
+  ASSERT_TRUE(eventually([&] { return server->requests().size() == 2; }));
+  auto urgent = batch_of(message, kUrgentTag, 1);
+  urgent.urgent = true;
+  provider->submit(std::move(urgent));
+  *answers = true;
+  server->each_session([](test::ServerSession& session) {
+    const auto unanswered = session.unanswered;
+    for (const auto& [id, request] : unanswered) session.reply(id, ServerReply::ok());
+  });
+  EXPECT_THAT(sink.wait_for(51), SizeIs(51));
+  const auto requests = server->requests();
+  ASSERT_THAT(requests, SizeIs(51));
+  EXPECT_EQ(requests[2].headers.at(":path"), "/3/device/" + test::token_of(kUrgentTag));
+}
+
+TEST_F(ApnsProviderTest, KeepsOneOfSeveralConnectionsForWhatIsUrgentWhileItComes) {
+  constexpr std::uint64_t kBulkTag = 10'000, kUrgentTag = 20'000;
+  const auto is_bulk = [](const ServerRequest& request) {
+    const std::string& path = request.headers.at(":path");
+    return path >= "/3/device/" + test::token_of(kBulkTag) &&
+           path < "/3/device/" + test::token_of(kUrgentTag);
+  };
+  serve({.streams_max = 5, .handler = [=](const ServerRequest& request) {
+           return is_bulk(request) ? ServerReply::silence() : ServerReply::ok();
+         }});
+  auto config = config_for(server->url());
+  config.connections_max = 2;
+  connect(config);
+  const auto message = render_shared(*provider, hello());
+  std::uint64_t tag = 0;
+  ASSERT_TRUE(eventually([&] {  // until both connections have answered
+    provider->submit(batch_of(message, tag, 100));
+    tag += 100;
+    sink.wait_for(tag);
+    std::set<int> connections;
+    for (const auto& request : server->requests()) connections.insert(request.connection);
+    return connections.size() == 2;
+  }));
+  const auto submit_urgent = [&](std::uint64_t number) {
+    auto batch = batch_of(message, kUrgentTag + number, 1);
+    batch.urgent = true;
+    provider->submit(std::move(batch));
+    ++tag;
+    const auto verdicts = sink.wait_for(tag);
+    EXPECT_THAT(verdicts, SizeIs(tag));
+    EXPECT_THAT(verdicts, Contains(Field(&Verdict::tag, kUrgentTag + number)));
+  };
+  submit_urgent(0);
+  provider->submit(batch_of(message, kBulkTag, 50));
+  const auto bulk_on_the_wire = [&] {
+    const auto requests = server->requests();
+    return std::count_if(requests.begin(), requests.end(), is_bulk);
+  };
+  ASSERT_TRUE(eventually([&] { return bulk_on_the_wire() >= 5; }));
+  for (std::uint64_t number = 1; number <= 20; ++number) submit_urgent(number);
+  EXPECT_EQ(bulk_on_the_wire(), 5) << "they have taken the streams of both connections";
+}
+
 TEST_F(ApnsProviderTest, TellsTheReasonOfARejection) {
   serve({.streams_max = 10, .handler = [](const ServerRequest&) {
            return ServerReply::error(410, R"({"reason":"Unregistered","timestamp":1700000000123})");
