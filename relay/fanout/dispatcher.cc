@@ -13,8 +13,10 @@ namespace carillon::fanout {
 namespace {
 
 constexpr std::size_t kPriorities = 3;
+constexpr std::size_t kUrgent = 0;  // the class of priority 1
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t kOpen = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t kNotResting = std::numeric_limits<std::size_t>::max();
 // Pages of a job that nobody is to get, settled in one turn: bounds how long a turn takes.
 constexpr int kFatePagesPerTurn = 8;
 constexpr std::size_t kFatePageDevices = 4096;
@@ -77,6 +79,8 @@ struct Dispatcher::RunningJob {
         now_or_never(start.now_or_never),
         notification(std::move(start.notification)),
         taken_up_ms(now.calendar_ms),
+        message(std::move(start.message)),
+        rendered_ms(start.rendered_ms),
         read_after(start.job.cursor),
         ledger(start.job.cursor, std::move(start.job.beyond)),
         exhausted(start.job.exhausted),
@@ -89,6 +93,7 @@ struct Dispatcher::RunningJob {
 
   const std::uint32_t index;
   Lane& lane;
+  std::size_t resting_at = kNotResting;  // its place in the lane's list
   const store::JobKey key;
   const std::uint8_t priority;
   const std::int64_t expires_ms;
@@ -98,7 +103,7 @@ struct Dispatcher::RunningJob {
   const std::int64_t taken_up_ms;  // calendar; Ledger::Entry::read_ms counts from here
 
   std::shared_ptr<const push::RenderedMessage> message;
-  std::int64_t rendered_ms = 0;
+  std::int64_t rendered_ms;  // calendar
   std::optional<Fate> fate;
 
   std::unique_ptr<store::AudienceScan> scan;
@@ -132,10 +137,12 @@ struct Dispatcher::RunningJob {
 struct Dispatcher::Lane {
   push::Provider* provider = nullptr;
   LaneTotals* totals = nullptr;
-  std::size_t outstanding = 0;                              // submitted, no verdict yet
-  std::int64_t paused_until_ms = 0;                         // calendar
-  std::array<std::deque<RunningJob*>, kPriorities> active;  // front: whose turn it is
+  std::size_t outstanding = 0;                                // submitted, no verdict yet
+  std::int64_t paused_until_ms = 0;                           // calendar
+  std::array<std::deque<RunningJob*>, kPriorities> active;    // front: whose turn it is
+  std::array<std::vector<RunningJob*>, kPriorities> resting;  // nothing to hand out now
   std::array<std::deque<JobStart>, kPriorities> waiting;
+  std::int64_t rests_until_ms = kNever;  // calendar; not later than any of them may rest
 };
 
 struct Dispatcher::InFlight {
@@ -172,7 +179,8 @@ void Dispatcher::activate_waiting(Lane& lane, Now now) {
   for (std::size_t priority = 0; priority < kPriorities; ++priority) {
     auto& waiting = lane.waiting[priority];
     auto& active = lane.active[priority];
-    while (!waiting.empty() && active.size() < kActiveJobsMax) {
+    while (!waiting.empty() && active.size() < kActiveJobsMax &&
+           lane.resting[priority].size() < kRestingJobsMax) {
       std::uint32_t index = static_cast<std::uint32_t>(jobs_.size());
       if (free_indices_.empty()) {
         jobs_.emplace_back();
@@ -187,12 +195,68 @@ void Dispatcher::activate_waiting(Lane& lane, Now now) {
   }
 }
 
+// --- who has a turn
+// -------------------------------------------------------------------------------
+
+// All of it is on its way or settled, and no retry is due: it needs no turn, and must not keep
+// another job from having one, until then.
+bool Dispatcher::may_rest(const RunningJob& job, Now now) const {
+  return job.exhausted && job.page_next == job.page.devices.size() && !job.fate &&
+         job.next_due_ms > now.calendar_ms && job.lane.provider != nullptr;
+}
+
+void Dispatcher::rest(RunningJob& job) {
+  auto& resting = job.lane.resting[priority_class(job.priority)];
+  job.resting_at = resting.size();
+  resting.push_back(&job);
+  job.page = {};
+  job.page_next = 0;
+  if (job.retries_live == 0) return;
+  job.lane.rests_until_ms = std::min({job.lane.rests_until_ms, job.next_due_ms, job.expires_ms});
+}
+
+// Out of the list that it is in.
+void Dispatcher::leave(RunningJob& job) {
+  const std::size_t priority = priority_class(job.priority);
+  if (job.resting_at == kNotResting) {
+    auto& active = job.lane.active[priority];
+    active.erase(std::find(active.begin(), active.end(), &job));
+    return;
+  }
+  auto& resting = job.lane.resting[priority];
+  resting[job.resting_at] = resting.back();
+  resting[job.resting_at]->resting_at = job.resting_at;
+  resting.pop_back();
+  job.resting_at = kNotResting;
+}
+
+// Those with a retry that is due, or that have expired with one.
+void Dispatcher::wake_resting(Lane& lane, Now now) {
+  if (now.calendar_ms < lane.rests_until_ms) return;
+  lane.rests_until_ms = kNever;
+  for (std::size_t priority = 0; priority < kPriorities; ++priority) {
+    auto& resting = lane.resting[priority];
+    for (std::size_t i = 0; i < resting.size();) {
+      RunningJob& job = *resting[i];
+      const std::int64_t until = std::min(job.next_due_ms, job.expires_ms);
+      if (job.retries_live == 0 || until > now.calendar_ms) {
+        if (job.retries_live > 0) lane.rests_until_ms = std::min(lane.rests_until_ms, until);
+        ++i;
+        continue;
+      }
+      leave(job);
+      lane.active[priority].push_back(&job);
+    }
+  }
+}
+
 // --- handing out --------------------------------------------------------------------------------
 
 std::int64_t Dispatcher::turn(Now now) {
   hungry_ = false;
   if (!draining_) {
     for (auto& lane : lanes_) {
+      wake_resting(*lane, now);
       activate_waiting(*lane, now);
       fill(*lane, now);
     }
@@ -203,13 +267,19 @@ std::int64_t Dispatcher::turn(Now now) {
 
 // How many more devices a lane may be given. One lane never takes the whole bound, so that a
 // provider that falls silent does not stop the others.
-std::size_t Dispatcher::room(const Lane& lane) const {
+std::size_t Dispatcher::room(const Lane& lane, bool urgent) const {
   const std::size_t share = limits_.repeat_bound / std::max<std::size_t>(2, lanes_.size());
   const std::size_t window = lane.provider->window();
-  const std::size_t wanted = std::min(window + window / 2, std::max<std::size_t>(share, 1));
-  if (lane.outstanding >= wanted || uncovered_ >= limits_.repeat_bound) return 0;
-  const std::size_t free =
-      std::min<std::size_t>(wanted - lane.outstanding, limits_.repeat_bound - uncovered_);
+  std::size_t wanted = std::min(window + window / 2, std::max<std::size_t>(share, 1));
+  std::size_t bound = limits_.repeat_bound;
+  if (urgent) {
+    wanted += wanted / kUrgentPart;
+  } else {
+    bound -= bound / kUrgentPart;
+  }
+  if (lane.outstanding >= wanted || uncovered_ >= bound) return 0;
+  const std::size_t free = std::min<std::size_t>(wanted - lane.outstanding, bound - uncovered_);
+  if (urgent) return free;
   // Crumbs cost as much per batch as loaves: wait until a good part of the window is free.
   const std::size_t worthwhile = std::min<std::size_t>(limits_.batch_devices, wanted / 4);
   return free < worthwhile ? 0 : free;
@@ -223,17 +293,27 @@ void Dispatcher::fill(Lane& lane, Now now) {
     }
   }
   if (lane.provider == nullptr || now.calendar_ms < lane.paused_until_ms) return;
-  for (auto& active : lane.active) {
+  for (std::size_t priority = 0; priority < kPriorities; ++priority) {
+    auto& active = lane.active[priority];
     std::size_t idle = 0;
     while (idle < active.size()) {
-      const std::size_t free = room(lane);
+      const std::size_t free = room(lane, priority == kUrgent);
       if (free == 0) return;
       RunningJob* job = active.front();
       active.pop_front();
-      active.push_back(job);
       const std::size_t handed =
           hand_out(*job, std::min<std::size_t>(free, limits_.batch_devices), now);
+      if (may_rest(*job, now)) {
+        rest(*job);
+      } else {
+        active.push_back(job);
+      }
       idle = handed > 0 ? 0 : idle + 1;
+    }
+    // Places that became free in this turn.
+    if (!lane.waiting[priority].empty() && active.size() < kActiveJobsMax &&
+        lane.resting[priority].size() < kRestingJobsMax) {
+      hungry_ = true;
     }
   }
 }
@@ -382,6 +462,7 @@ void Dispatcher::submit(RunningJob& job, push::PushBatch batch) {
   uncovered_ += count;
   job.lane.outstanding += count;
   job.lane.totals->submitted.fetch_add(count, std::memory_order_relaxed);
+  batch.urgent = priority_class(job.priority) == kUrgent;
   job.lane.provider->submit(std::move(batch));
 }
 
@@ -644,7 +725,8 @@ store::Checkpoint Dispatcher::close_checkpoint(RunningJob& job) {
   store::Checkpoint closed = std::exchange(job.unrecorded, {.job = job.key});
   closed.cursor = job.ledger.cursor();
   job.ledger.beyond(closed.beyond);
-  // Read to its end is not enough: what was handed out and not answered is read again after a crash.
+  // Read to its end is not enough: what was handed out and not answered is read again after a
+  // crash.
   closed.exhausted = fully_recorded(job);
   closed.state = finished(job) ? store::EventState::kCompleted : store::EventState::kRunning;
   job.closing = closed.state == store::EventState::kCompleted;
@@ -678,6 +760,10 @@ void Dispatcher::on_recorded(const store::Result<void>& result, Now now) {
     for (const store::Retry& retry : part.checkpoint.retries) {
       job.next_due_ms = std::min(job.next_due_ms, retry.due_ms);
     }
+    if (job.resting_at != kNotResting && job.retries_live > 0) {
+      job.lane.rests_until_ms =
+          std::min({job.lane.rests_until_ms, job.next_due_ms, job.expires_ms});
+    }
     std::erase_if(job.held, [&](const auto& held) { return held.second <= in_flight->number; });
     if (job.closing) {
       // What is still pending has left the audience before its turn: the store says the same.
@@ -710,8 +796,7 @@ void Dispatcher::reopen_checkpoint(RunningJob& job, store::Checkpoint failed) {
 
 void Dispatcher::retire(RunningJob& job) {
   const std::uint32_t index = job.index;
-  auto& active = job.lane.active[priority_class(job.priority)];
-  active.erase(std::find(active.begin(), active.end(), &job));
+  leave(job);
   jobs_[index].reset();
   free_indices_.push_back(index);
   --jobs_in_memory_;
@@ -737,16 +822,21 @@ std::int64_t Dispatcher::next_wish(Now now) const {
       wish = std::min(wish, now.monotonic_ms + (calendar_ms - now.calendar_ms));
     }
   };
-  for (const auto& lane : lanes_) by_calendar(lane->paused_until_ms);
-  for (const auto& job : jobs_) {
-    if (!job) continue;
-    if (!in_flight_ && dirty(*job)) {
-      wish = std::min(
-          wish, std::max(record_not_before_ms_, recorded_at_ms_ + limits_.checkpoint_interval_ms));
+  for (const auto& lane : lanes_) {
+    by_calendar(lane->paused_until_ms);
+    by_calendar(lane->rests_until_ms);
+    for (const auto& active : lane->active) {
+      for (const RunningJob* job : active) {
+        if (job->blocked_until_ms > now.monotonic_ms) wish = std::min(wish, job->blocked_until_ms);
+        by_calendar(job->next_due_ms);
+        by_calendar(job->expires_ms);
+      }
     }
-    if (job->blocked_until_ms > now.monotonic_ms) wish = std::min(wish, job->blocked_until_ms);
-    by_calendar(job->next_due_ms);
-    by_calendar(job->expires_ms);
+  }
+  const auto is_dirty = [this](const auto& job) { return job && dirty(*job); };
+  if (!in_flight_ && std::any_of(jobs_.begin(), jobs_.end(), is_dirty)) {
+    wish = std::min(
+        wish, std::max(record_not_before_ms_, recorded_at_ms_ + limits_.checkpoint_interval_ms));
   }
   return wish;
 }

@@ -33,6 +33,12 @@ namespace carillon::fanout {
 
 // Jobs of one lane and priority that are worked on at once; the others wait their turn.
 inline constexpr std::size_t kActiveJobsMax = 64;
+// Jobs of one lane and priority that have nothing to be handed out now: they wait for verdicts, for
+// the disk, or for a retry to come due. As each checkpoint looks at all of them, not without bound.
+inline constexpr std::size_t kRestingJobsMax = 4'096;
+// One part in so many of the bound on repeats, and as much beyond a lane's window, is left to
+// urgent events, so that they wait for no verdict and no checkpoint of a bulk send.
+inline constexpr std::size_t kUrgentPart = 16;
 // Failures of one job that are stored device by device; beyond, they are only counted.
 inline constexpr std::uint64_t kFailureRowsPerJobMax = 100'000;
 // A device that answers late is recorded as a retry due after this, so that it does not hold up
@@ -53,6 +59,9 @@ struct JobStart {
   store::Job job;
   push::Notification notification;
   bool now_or_never = false;
+  // As its provider rendered it at `rendered_ms`, when the event was accepted; null: not yet.
+  std::shared_ptr<const push::RenderedMessage> message = {};
+  std::int64_t rendered_ms = 0;
 };
 
 // Totals of one lane: written by the fan-out thread, read by any.
@@ -114,8 +123,12 @@ class Dispatcher {
   };
 
   void activate_waiting(Lane& lane, Now now);
+  void wake_resting(Lane& lane, Now now);
+  bool may_rest(const RunningJob& job, Now now) const;
+  void rest(RunningJob& job);
+  void leave(RunningJob& job);
   void fill(Lane& lane, Now now);
-  std::size_t room(const Lane& lane) const;
+  std::size_t room(const Lane& lane, bool urgent) const;
   std::size_t hand_out(RunningJob& job, std::size_t devices_max, Now now);
   std::size_t hand_out_retries(RunningJob& job, std::size_t devices_max, Now now);
   std::size_t hand_out_scanned(RunningJob& job, std::size_t devices_max, Now now);

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <future>
 #include <limits>
@@ -124,8 +125,12 @@ class Engine::Impl {
   }
 
   store::Result<void> take_up_unfinished();
-  std::optional<Refusal> check_rendering(const Publication& publication,
-                                         const push::Notification& notification);
+  // By platform; null where the app has no provider.
+  using Rendered =
+      std::array<std::shared_ptr<const push::RenderedMessage>, std::size(kAllPlatforms)>;
+  tl::expected<Rendered, Refusal> render(const std::string& app,
+                                         const push::Notification& notification,
+                                         std::chrono::system_clock::time_point now);
   store::EventId next_event_id();
   Now now() const;
   void run();
@@ -135,8 +140,8 @@ class Engine::Impl {
   const config::Fanout limits_;
   const Clocks clocks_;
   Inbox inbox_;
-  Dispatcher dispatcher_;                        // the fan-out thread's alone once it runs
-  std::set<std::string> apps_;                   // both fixed once started
+  Dispatcher dispatcher_;       // the fan-out thread's alone once it runs
+  std::set<std::string> apps_;  // both fixed once started
   std::map<WayKey, std::unique_ptr<Way>> ways_;
 
   std::thread thread_;
@@ -159,21 +164,28 @@ store::EventId Engine::Impl::next_event_id() {
 }
 
 // A payload that no device can be sent is the publisher's to mend, now, not a million rejections.
-std::optional<Refusal> Engine::Impl::check_rendering(const Publication& publication,
-                                                     const push::Notification& notification) {
+tl::expected<Engine::Impl::Rendered, Refusal> Engine::Impl::render(
+    const std::string& app, const push::Notification& notification,
+    std::chrono::system_clock::time_point now) {
+  Rendered messages;
   std::optional<Refusal> refusal;
   for (const push::Platform platform : kAllPlatforms) {
-    const Way* to = find_way(publication.app, platform);
+    const Way* to = find_way(app, platform);
     if (to == nullptr || !to->provider) continue;
-    if (const auto rendered = to->provider->render(notification, clocks_.calendar()); !rendered) {
-      if (!refusal) {
-        refusal = Refusal{.kind = Refusal::Kind::kInvalid,
-                          .message = "the notification cannot be rendered for every platform"};
-      }
-      refusal->fields.push_back({rendered.error().pointer, rendered.error().message});
+    auto rendered = to->provider->render(notification, now);
+    if (rendered) {
+      messages[static_cast<std::size_t>(platform) - 1] =
+          std::make_shared<const push::RenderedMessage>(std::move(*rendered));
+      continue;
     }
+    if (!refusal) {
+      refusal = Refusal{.kind = Refusal::Kind::kInvalid,
+                        .message = "the notification cannot be rendered for every platform"};
+    }
+    refusal->fields.push_back({rendered.error().pointer, rendered.error().message});
   }
-  return refusal;
+  if (refusal) return tl::unexpected(*std::move(refusal));
+  return messages;
 }
 
 tl::expected<store::AcceptedEvent, Refusal> Engine::Impl::publish(const Publication& publication) {
@@ -190,7 +202,8 @@ tl::expected<store::AcceptedEvent, Refusal> Engine::Impl::publish(const Publicat
                                   .message = "too many events are waiting for their providers"});
   }
 
-  const std::int64_t accepted_ms = to_ms(clocks_.calendar());
+  const auto now = clocks_.calendar();
+  const std::int64_t accepted_ms = to_ms(now);
   const bool now_or_never = publication.ttl.count() == 0;
   store::NewEvent event{
       .id = next_event_id(),
@@ -207,9 +220,8 @@ tl::expected<store::AcceptedEvent, Refusal> Engine::Impl::publish(const Publicat
   push::Notification notification = publication.notification;
   notification.event_id = to_string(event.id);
   notification.expires_at = provider_expiry(event.expires_ms, now_or_never);
-  if (auto refusal = check_rendering(publication, notification)) {
-    return tl::unexpected(std::move(*refusal));
-  }
+  auto rendered = render(publication.app, notification, now);
+  if (!rendered) return tl::unexpected(std::move(rendered.error()));
 
   // A crash before the commit: nothing happened, and the publisher got no answer. After it: the
   // jobs are found again at the next start.
@@ -220,7 +232,8 @@ tl::expected<store::AcceptedEvent, Refusal> Engine::Impl::publish(const Publicat
 
   std::vector<Inbox::Started> jobs;
   for (const push::Platform platform : kAllPlatforms) {
-    const std::uint64_t targeted = accepted->targeted[static_cast<std::size_t>(platform) - 1];
+    const std::size_t place = static_cast<std::size_t>(platform) - 1;
+    const std::uint64_t targeted = accepted->targeted[place];
     if (targeted == 0) continue;
     store::Job job{.key = {event.id, stored(platform)},
                    .app = event.app,
@@ -228,10 +241,12 @@ tl::expected<store::AcceptedEvent, Refusal> Engine::Impl::publish(const Publicat
                    .accepted_ms = event.accepted_ms,
                    .expires_ms = event.expires_ms};
     job.counters.targeted = targeted;
-    jobs.push_back(
-        {.lane = find_way(event.app, platform)->lane,
-         .start = {
-             .job = std::move(job), .notification = notification, .now_or_never = now_or_never}});
+    jobs.push_back({.lane = find_way(event.app, platform)->lane,
+                    .start = {.job = std::move(job),
+                              .notification = notification,
+                              .now_or_never = now_or_never,
+                              .message = (*rendered)[place],
+                              .rendered_ms = accepted_ms}});
   }
   jobs_.fetch_add(jobs.size(), std::memory_order_relaxed);
   if (!jobs.empty()) inbox_.started(std::move(jobs));

@@ -1,6 +1,7 @@
 // A provider whose answers the test decides. For one thread unless said otherwise.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <set>
@@ -26,12 +27,14 @@ class ScriptedProvider : public push::Provider {
   tl::expected<push::RenderedMessage, push::RenderError> render(
       const push::Notification& notification,
       std::chrono::system_clock::time_point) const override {
+    ++times_rendered;
     if (notification.title == "unrenderable") {
       return tl::unexpected(push::RenderError{"/notification/title", "will not do"});
     }
     return push::RenderedMessage{.body = notification.title};
   }
   void submit(push::PushBatch batch) override {
+    urgent_batches += batch.urgent ? 1 : 0;
     for (const push::PushTarget& target : batch.targets) {
       open.push_back({target.tag, std::string(batch.token(target)), target.id});
       ++times_sent[open.back().token];
@@ -45,6 +48,8 @@ class ScriptedProvider : public push::Provider {
   std::size_t window_size = 100;
   std::deque<Sent> open;  // submitted, not answered
   std::map<std::string, int> times_sent;
+  int urgent_batches = 0;
+  mutable std::atomic<int> times_rendered{0};  // by publishers' threads, too
   std::map<std::string, std::set<std::array<std::uint8_t, 16>>> identities;
 
  private:
