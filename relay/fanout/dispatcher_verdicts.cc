@@ -1,0 +1,122 @@
+// What an answer leads to.
+#include <spdlog/spdlog.h>
+
+#include <cassert>
+#include <utility>
+
+#include "relay/fanout/dispatcher_state.h"
+
+namespace carillon::fanout {
+
+void Dispatcher::on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now) {
+  std::uint64_t accepted = 0;
+  for (const push::Verdict& verdict : verdicts) {
+    const auto index = static_cast<std::uint32_t>(verdict.tag >> kIndexShift);
+    assert(index < jobs_.size() && jobs_[index]);
+    RunningJob& job = *jobs_[index];
+    const std::uint64_t number = verdict.tag & (kRetryBit | kNumberMask);
+    if (verdict.kind == push::VerdictKind::kAccepted && job.ledger.open_entry(number) != nullptr) {
+      job.ledger.settle(number);  // nearly all of them: nothing but counting
+      ++job.unrecorded.added.accepted;
+      ++job.unrecorded_count;
+      ++accepted;
+    } else {
+      on_verdict(*lanes_[lane], verdict, now);
+    }
+  }
+  unrecorded_ += verdicts.size();
+  lanes_[lane]->outstanding -= verdicts.size();
+  lanes_[lane]->totals->accepted.fetch_add(accepted, std::memory_order_relaxed);
+}
+
+void Dispatcher::on_verdict(Lane& lane, const push::Verdict& verdict, Now now) {
+  RunningJob& job = *jobs_[verdict.tag >> kIndexShift];
+  const std::uint64_t number = verdict.tag & (kRetryBit | kNumberMask);
+  Delivery delivery;
+  if (const Ledger::Entry* entry = job.ledger.open_entry(number)) {
+    delivery = {.position = entry->position, .read_ms = job.taken_up_ms + entry->read_ms};
+    job.ledger.settle(number);
+  } else {
+    const auto open = job.open_retries.find(number);
+    assert(open != job.open_retries.end());  // a provider settles every target exactly once
+    delivery = {.position = open->second.position,
+                .attempts = open->second.attempts,
+                .read_ms = open->second.read_ms,
+                .is_retry = true};
+    job.open_retries.erase(open);
+  }
+  ++job.unrecorded_count;
+
+  const double jitter = std::uniform_real_distribution<double>(0, 1)(random_);
+  const Outcome outcome = decide({.made_before = delivery.attempts,
+                                  .expires_ms = job.expires_ms,
+                                  .now_or_never = job.now_or_never,
+                                  .token_read_ms = delivery.read_ms},
+                                 verdict, now.calendar_ms, limits_, jitter);
+  if (outcome.pause_until_ms > lane.paused_until_ms) {
+    spdlog::warn("nothing more is sent to this provider for {} ms: {} (status {})",
+                 outcome.pause_until_ms - now.calendar_ms, verdict.reason, verdict.status);
+    lane.paused_until_ms = outcome.pause_until_ms;
+  }
+  settle(job, delivery, outcome, verdict.reason, now);
+}
+
+void Dispatcher::settle(RunningJob& job, const Delivery& delivery, const Outcome& outcome,
+                        std::string_view reason, Now now) {
+  LaneTotals& totals = *job.lane.totals;
+  store::Checkpoint& unrecorded = job.unrecorded;
+  if (delivery.is_retry) job.held[delivery.position] = building_;
+
+  if (outcome.kind == Outcome::Kind::kRetry) {
+    totals.retried.fetch_add(1, std::memory_order_relaxed);
+    unrecorded.retries.push_back({.position = delivery.position,
+                                  .due_ms = outcome.due_ms,
+                                  .attempts = outcome.attempts,
+                                  .reason = std::string(reason)});
+    if (!delivery.is_retry) ++job.retries_live;
+    return;
+  }
+  if (delivery.is_retry) {
+    unrecorded.retries_done.push_back(delivery.position);
+    --job.retries_live;
+  }
+  store::Failure::Outcome failure = store::Failure::Outcome::kRejected;
+  switch (outcome.kind) {
+    case Outcome::Kind::kAccepted:
+      ++unrecorded.added.accepted;
+      totals.accepted.fetch_add(1, std::memory_order_relaxed);
+      return;
+    case Outcome::Kind::kRejected:
+      ++unrecorded.added.rejected;
+      totals.rejected.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case Outcome::Kind::kExpired:
+      ++unrecorded.added.expired;
+      totals.expired.fetch_add(1, std::memory_order_relaxed);
+      failure = store::Failure::Outcome::kExpired;
+      break;
+    case Outcome::Kind::kDeadLettered:
+      ++unrecorded.added.dead_lettered;
+      totals.dead_lettered.fetch_add(1, std::memory_order_relaxed);
+      failure = store::Failure::Outcome::kDeadLettered;
+      break;
+    case Outcome::Kind::kRetry:
+      break;  // returned above
+  }
+  count_reason(unrecorded.reasons, reason);
+  if (job.failure_rows < kFailureRowsPerJobMax) {
+    ++job.failure_rows;
+    unrecorded.failures.push_back({.position = delivery.position,
+                                   .outcome = failure,
+                                   .reason = std::string(reason),
+                                   .attempts = outcome.attempts,
+                                   .at_ms = now.calendar_ms});
+  }
+  if (outcome.remove_token) {
+    totals.tokens_removed.fetch_add(1, std::memory_order_relaxed);
+    unrecorded.removals.push_back(
+        {.position = delivery.position, .token = {}, .dead_since_ms = outcome.dead_since_ms});
+  }
+}
+
+}  // namespace carillon::fanout
