@@ -53,6 +53,7 @@ TEST_F(DispatcherTurns, JobsThatRestAreBoundedAndTheOthersFollow) {
   constexpr std::size_t kEvents = kRestingJobsMax + 1;
   for (std::size_t i = 0; i < kEvents; ++i) arrive("news");
   turn_until_idle();
+  turn();
   EXPECT_EQ(provider.open.size(), kRestingJobsMax);
   answer_all();
   pass(limits_.checkpoint_interval_ms);
