@@ -4,11 +4,15 @@
 #include <utility>
 
 #include "providers/http2/event_loop_impl.h"
+#include "providers/thread_slice.h"
 
 namespace carillon::push::http2 {
 
 EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {
-  impl_->thread = std::thread([io = &impl_->io] { io->run(); });
+  impl_->thread = std::thread([io = &impl_->io] {
+    take_turns_of(kBusyThreadSlice);
+    io->run();
+  });
 }
 
 EventLoop::~EventLoop() {

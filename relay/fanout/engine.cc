@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "providers/thread_slice.h"
 #include "relay/fanout/dispatcher.h"
 #include "relay/fanout/event_id.h"
 #include "relay/fanout/inbox.h"
@@ -262,7 +263,10 @@ store::Result<void> Engine::Impl::start() {
     inbox_.add_lane();
   }
   if (auto taken_up = take_up_unfinished(); !taken_up) return taken_up;
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    push::take_turns_of(push::kBusyThreadSlice);
+    run();
+  });
   return {};
 }
 
