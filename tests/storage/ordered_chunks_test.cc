@@ -265,7 +265,7 @@ template <class Format>
 void expect_no_harm(const std::string& chunk, std::uint64_t fence) {
   std::mt19937 random(11);
   std::vector<typename Format::Entry> entries;
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 5'000; ++i) {
     std::string damaged = chunk.substr(0, random() % (chunk.size() + 1));
     for (std::size_t flips = random() % 4; flips > 0 && !damaged.empty(); --flips) {
       damaged[random() % damaged.size()] = static_cast<char>(random());
