@@ -11,4 +11,8 @@ namespace carillon::push::auth {
 std::string base64url(std::span<const std::uint8_t> bytes);
 std::string base64url(std::string_view text);
 
+// Fills `bytes`. False: `text` is not exactly so many bytes in that form ('=' at its end is taken
+// as well), and `bytes` is left in pieces.
+bool decode_base64url(std::string_view text, std::span<std::uint8_t> bytes) noexcept;
+
 }  // namespace carillon::push::auth

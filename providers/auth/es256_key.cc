@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 
@@ -54,6 +55,22 @@ std::string Es256Key::sign(std::string_view text) const {
   BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), out, kCoordinateBytes);
   BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), out + kCoordinateBytes, kCoordinateBytes);
   return raw;
+}
+
+std::array<std::uint8_t, 65> Es256Key::public_point() const {
+  std::array<std::uint8_t, 65> point{0x04};  // uncompressed, however the file has it
+  std::uint8_t* out = point.data() + 1;
+  for (const char* coordinate : {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y}) {
+    BIGNUM* raw = nullptr;
+    const int got = EVP_PKEY_get_bn_param(key_.get(), coordinate, &raw);
+    const std::unique_ptr<BIGNUM, void (*)(BIGNUM*)> number(raw, &BN_free);
+    // A key that was read and checked has both; what can fail is memory.
+    if (got != 1 || BN_bn2binpad(raw, out, kCoordinateBytes) != kCoordinateBytes) {
+      throw std::bad_alloc();
+    }
+    out += kCoordinateBytes;
+  }
+  return point;
 }
 
 }  // namespace carillon::push::auth

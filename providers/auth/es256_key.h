@@ -3,6 +3,8 @@
 
 #include <openssl/types.h>
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +23,9 @@ class Es256Key {
 
   // R and S one after the other, 32 bytes each, as JOSE wants it (OpenSSL's own form is DER).
   std::string sign(std::string_view text) const;
+
+  // The public key as Web Push names it: 0x04, X and Y, 65 bytes (SEC 1, 2.3.3).
+  std::array<std::uint8_t, 65> public_point() const;
 
  private:
   explicit Es256Key(std::shared_ptr<EVP_PKEY> key) : key_(std::move(key)) {}
