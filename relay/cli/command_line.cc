@@ -186,14 +186,16 @@ class CommandLine {
     topic->add_option("--members", inspection_.items_max, "how many members are listed")
         ->capture_default_str();
     named(
-        look("chunk", "One chunk's entries, one a line",
-             "  carillon inspect chunk --config carillon.toml hot 4711:0\n"
-             "  carillon inspect chunk --config carillon.toml mem 3:4711\n"
-             "TABLE: sub, hot, mem, devmem, trait, unusual, hx. KEY: a number, or two:\n"
-             "subscriber:ordinal for hot and trait, topic:subscriber for mem and devmem,\n"
-             "group:subscriber for unusual, kind:hash for hx. The chunk is shown that has the key\n"
-             "or would have it.",
-             What::kChunk),
+        look(
+            "chunk", "One chunk's entries, one a line",
+            "  carillon inspect chunk --config carillon.toml hot 4711:0\n"
+            "  carillon inspect chunk --config carillon.toml mem 3:4711\n"
+            "TABLE: sub, hot, mem, devmem, trait, unusual, hx, hx_young, hx_new. KEY: a number, or "
+            "two:\n"
+            "subscriber:ordinal for hot and trait, topic:subscriber for mem and devmem,\n"
+            "group:subscriber for unusual, kind:hash for hx and its like. The chunk is shown that\n"
+            "has the key or would have it.",
+            What::kChunk),
         "TABLE", "KEY");
   }
 

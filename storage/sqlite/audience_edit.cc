@@ -7,7 +7,7 @@ constexpr std::size_t kCachedRowsMax = 100'000;  // rows; some 10 MiB
 
 }  // namespace
 
-AudienceEdit::AudienceEdit(Database& database)
+AudienceEdit::AudienceEdit(Database& database, const NameLimits& limits)
     : database_(database),
       tables_(database),
       hot_(database, "hot"),
@@ -15,17 +15,19 @@ AudienceEdit::AudienceEdit(Database& database)
       unusual_(database, "unusual"),
       device_members_(database, "devmem"),
       traits_(database, "trait"),
-      names_(database, "hx"),
+      names_(database, limits),
       trait_at_(database),
       hot_at_(database),
       texts_(database),
       trait_encoder_(database),
       data_version_(database, "PRAGMA data_version"),
       meta_row_(database,
-                "SELECT clock, next_subscriber, devices, subscribers, topics, probe FROM meta"),
+                "SELECT clock, next_subscriber, devices, subscribers, topics, probe, new_names, "
+                "new_names_next, young_names, young_names_next FROM meta"),
       write_meta_(database,
                   "UPDATE meta SET clock = ?, next_subscriber = ?, devices = ?, subscribers = ?, "
-                  "topics = ?, probe = ?"),
+                  "topics = ?, probe = ?, new_names = ?, new_names_next = ?, young_names = ?, "
+                  "young_names_next = ?"),
       oldest_(database, "SELECT min(frozen) FROM job WHERE state <= 3"),
       insert_app_(database, "INSERT INTO app (name) VALUES (?) RETURNING id"),
       insert_topic_(database,
@@ -72,14 +74,18 @@ void AudienceEdit::load_meta() {
            .devices = row.natural(2),
            .subscribers = row.natural(3),
            .topics = row.natural(4),
-           .probe = row.natural(5)};
+           .probe = row.natural(5),
+           .names = {{{.entries = row.natural(6), .next = row.natural(7)},
+                      {.entries = row.natural(8), .next = row.natural(9)}}}};
   stored_meta_ = request_meta_ = meta_;
 }
 
 void AudienceEdit::finish() {
+  names_.settle(meta_.names);
   if (meta_ == stored_meta_) return;
   write_meta_.run(meta_.clock, meta_.next_subscriber, meta_.devices, meta_.subscribers,
-                  meta_.topics, meta_.probe);
+                  meta_.topics, meta_.probe, meta_.names[0].entries, meta_.names[0].next,
+                  meta_.names[1].entries, meta_.names[1].next);
   stored_meta_ = meta_;
 }
 

@@ -25,6 +25,7 @@
 #include "storage/sqlite/device_member_chunk.h"
 #include "storage/sqlite/hash_multimap.h"
 #include "storage/sqlite/member_chunk.h"
+#include "storage/sqlite/name_levels.h"
 #include "storage/sqlite/text_dictionary.h"
 #include "storage/sqlite/trait_chunk.h"
 #include "storage/sqlite/trait_encoder.h"
@@ -36,11 +37,11 @@ inline constexpr std::uint32_t kAppIdMax = kTopicIdMax >> 2;  // with a platform
 
 class AudienceEdit {
  public:
-  explicit AudienceEdit(Database& database);
+  AudienceEdit(Database& database, const NameLimits& limits);
 
   // At the start of every transaction: another process may have written since the last one.
   void begin();
-  // At its end: the one row of counters, if it changed.
+  // At its end: names move on, and the one row of counters, if it changed.
   void finish();
   // One request ends well: what it changed is written.
   void flush();
@@ -87,6 +88,7 @@ class AudienceEdit {
   struct Meta {
     std::uint64_t clock = 0, next_subscriber = 0, devices = 0, subscribers = 0, topics = 0,
                   probe = 0;
+    NameLevels::Levels names;
     friend bool operator==(const Meta&, const Meta&) = default;
   };
   static inline const Subscriber kNobody;
@@ -240,7 +242,7 @@ class AudienceEdit {
   OrderedChunks<MemberFormat> members_, unusual_;
   OrderedChunks<DeviceMemberFormat> device_members_;
   OrderedChunks<TraitFormat> traits_;
-  OrderedChunks<HashFormat> names_;
+  NameLevels names_;
   TraitCursor trait_at_;
   HotCursor hot_at_;
   TextDictionary texts_;

@@ -165,7 +165,7 @@ void AudienceEdit::flush_names() {
   std::sort(name_edits_.begin(), name_edits_.end(), [](const NameEdit& a, const NameEdit& b) {
     return a.key != b.key ? a.key < b.key : a.subscriber < b.subscriber;
   });
-  std::vector<OrderedChunks<HashFormat>::Edit> edits;
+  std::vector<NameLevels::Edit> edits;
   edits.reserve(name_edits_.size());
   for (std::size_t i = 0; i < name_edits_.size();) {
     const NameEdit& first = name_edits_[i];
@@ -179,7 +179,7 @@ void AudienceEdit::flush_names() {
     for (; change < 0; ++change) edits.push_back({{first.key, first.subscriber}, true});
   }
   name_edits_.clear();
-  names_.apply(edits, oldest_running_);
+  names_.apply(edits, meta_.names);
 }
 
 void AudienceEdit::flush_devices() {

@@ -56,7 +56,8 @@ AudienceTables::AudienceTables(Database& database)
       attribute_name_(database, "SELECT name FROM attribute WHERE id = ?"),
       subscriber_(database, "SELECT d FROM sub WHERE k = ?"),
       hash_key_row_(database, "SELECT hash_key FROM meta"),
-      names_(database, "hx"),
+      names_{ChunkCursor(database, kNameTables[0]), ChunkCursor(database, kNameTables[1]),
+             ChunkCursor(database, kNameTables[2])},
       members_(database, "mem"),
       device_members_(database, "devmem"),
       hot_(database),
@@ -75,7 +76,7 @@ void AudienceTables::load_hash_key() {
 }
 
 void AudienceTables::close_cursors() {
-  names_.close();
+  for (ChunkCursor& names : names_) names.close();
   members_.close();
   device_members_.close();
   hot_.restart();
@@ -181,31 +182,36 @@ std::uint64_t AudienceTables::token_key(std::uint32_t app, Platform platform,
   return hash(NameKind::kToken, app, static_cast<std::uint8_t>(platform), token);
 }
 
-// Chunk by chunk where the keys stand close, by seeks where they do not.
 void AudienceTables::find_hints(const std::vector<std::uint64_t>& keys,
+                                std::vector<std::pair<std::uint64_t, std::uint32_t>>& out) {
+  for (ChunkCursor& names : names_) find_hints(names, keys, out);
+}
+
+// Chunk by chunk where the keys stand close, by seeks where they do not.
+void AudienceTables::find_hints(ChunkCursor& names, const std::vector<std::uint64_t>& keys,
                                 std::vector<std::pair<std::uint64_t, std::uint32_t>>& out) {
   constexpr std::uint64_t kChunksPerSeek = 3;
   std::uint64_t span = 0;     // how far the latest chunk reached
   std::uint64_t reached = 0;  // its last entry
   auto key = keys.begin();
   while (key != keys.end()) {
-    const bool steps = names_.at_chunk() && *key <= reached + span * kChunksPerSeek;
+    const bool steps = names.at_chunk() && *key <= reached + span * kChunksPerSeek;
     const std::uint64_t sought = *key;
-    if (!(steps ? names_.next() : names_.seek(sought))) break;
-    key = std::lower_bound(key, keys.end(), names_.fence());  // none stands between two chunks
-    HashFormat::each(names_.fence(), names_.bytes(), [&](const HashFormat::Entry& entry) {
+    if (!(steps ? names.next() : names.seek(sought))) break;
+    key = std::lower_bound(key, keys.end(), names.fence());  // none stands between two chunks
+    HashFormat::each(names.fence(), names.bytes(), [&](const HashFormat::Entry& entry) {
       while (key != keys.end() && *key < entry.key) ++key;
       if (key == keys.end()) return false;
       reached = entry.key;
       if (*key == entry.key) out.emplace_back(entry.key, entry.subscriber);
       return true;
     });
-    span = reached - names_.fence() + 1;
+    span = reached - names.fence() + 1;
     // Equal keys never stand in two chunks; and what was sought would have been in this one.
     while (key != keys.end() && *key <= reached) ++key;
     if (!steps && key != keys.end() && *key == sought) ++key;
   }
-  names_.close();
+  names.close();
 }
 
 bool AudienceTables::subscriber(std::uint32_t id, Subscriber& out) {

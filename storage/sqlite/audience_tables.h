@@ -13,6 +13,7 @@
 #include "storage/sqlite/hash_chunk.h"
 #include "storage/sqlite/hot_chunk.h"
 #include "storage/sqlite/member_chunk.h"
+#include "storage/sqlite/name_levels.h"
 #include "storage/sqlite/ordered_chunks.h"
 #include "storage/sqlite/siphash.h"
 #include "storage/sqlite/subscriber.h"
@@ -91,7 +92,7 @@ class AudienceTables {
   std::uint64_t full_hash(NameKind kind, std::uint32_t app, std::uint8_t platform,
                           std::string_view text) const;
 
-  // Every hint for each of the keys, which ascend: appended as (key, subscriber).
+  // Every hint for each of the keys, which ascend: appended as (key, subscriber), the newest first.
   void find_hints(const std::vector<std::uint64_t>& keys,
                   std::vector<std::pair<std::uint64_t, std::uint32_t>>& out);
   bool subscriber(std::uint32_t id, Subscriber& out);
@@ -119,13 +120,16 @@ class AudienceTables {
 
  private:
   void load_hash_key();
+  static void find_hints(ChunkCursor& names, const std::vector<std::uint64_t>& keys,
+                         std::vector<std::pair<std::uint64_t, std::uint32_t>>& out);
   std::uint64_t hash(NameKind kind, std::uint32_t app, std::uint8_t platform,
                      std::string_view text) const;
 
   SipKey hash_key_{};
   Statement app_, app_name_, app_counts_, topic_, topic_name_, text_, attribute_, attribute_name_,
       subscriber_, hash_key_row_;
-  ChunkCursor names_, members_, device_members_;
+  std::array<ChunkCursor, kNameTables.size()> names_;
+  ChunkCursor members_, device_members_;
   HotCursor hot_;
   TraitCursor traits_;
   mutable std::string hashed_;

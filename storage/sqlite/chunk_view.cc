@@ -129,7 +129,9 @@ ChunkView view_chunk(std::string_view table, std::uint64_t fence, std::string_vi
   if (table == "mem" || table == "unusual") view_entries<MemberFormat>(fence, bytes, detail, view);
   if (table == "devmem") view_entries<DeviceMemberFormat>(fence, bytes, detail, view);
   if (table == "trait") view_entries<TraitFormat>(fence, bytes, detail, view);
-  if (table == "hx") view_entries<HashFormat>(fence, bytes, detail, view);
+  if (table == "hx" || table == "hx_young" || table == "hx_new") {
+    view_entries<HashFormat>(fence, bytes, detail, view);
+  }
   return view;
 }
 
@@ -139,6 +141,7 @@ std::size_t chunk_bytes_max(std::string_view table) {
   if (table == "devmem") return DeviceMemberFormat::kBytesMax;
   if (table == "trait") return TraitFormat::kBytesMax;
   if (table == "hx") return HashFormat::kBytesMax;
+  if (table == "hx_young" || table == "hx_new") return YoungHashFormat::kBytesMax;
   return 0;
 }
 

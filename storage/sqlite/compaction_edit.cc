@@ -11,7 +11,8 @@ namespace carillon::store::sqlite {
 namespace {
 
 // Of a compaction's time, about: subscribers and devices have most of the bytes.
-constexpr std::array<double, 8> kTimeShare = {0.3, 0.05, 0.03, 0.05, 0.02, 0.2, 0.3, 0.05};
+constexpr std::array<double, 10> kTimeShare = {0.3,   0.05,  0.03, 0.05, 0.02,
+                                               0.005, 0.015, 0.18, 0.3,  0.05};
 
 }  // namespace
 
@@ -22,6 +23,8 @@ CompactionEdit::CompactionEdit(Database& database)
       unusual_(database, "unusual"),
       device_members_(database, "devmem"),
       traits_(database, "trait"),
+      new_names_(database, "hx_new"),
+      young_names_(database, "hx_young"),
       names_(database, "hx"),
       subscribers_(database, "sub") {}
 
@@ -68,6 +71,10 @@ RepackedWindow CompactionEdit::repack(const CompactionPlace& place, std::size_t 
       return traits_.step(place.next, bytes_max, place.rewrite, oldest);
     case kUnusual:
       return unusual_.step(place.next, bytes_max, place.rewrite, oldest);
+    case kHxNew:
+      return new_names_.step(place.next, bytes_max, place.rewrite, oldest);
+    case kHxYoung:
+      return young_names_.step(place.next, bytes_max, place.rewrite, oldest);
     default:
       return names_.step(place.next, bytes_max, place.rewrite, oldest);
   }
@@ -116,6 +123,10 @@ std::uint64_t CompactionEdit::last_key(std::uint8_t stage) {
       return traits_.last();
     case kUnusual:
       return unusual_.last();
+    case kHxNew:
+      return new_names_.last();
+    case kHxYoung:
+      return young_names_.last();
     case kHx:
       return names_.last();
     default:

@@ -29,7 +29,19 @@ class CompactionEdit {
   CompactionStep step(CompactionPlace place, std::size_t bytes_max, std::uint64_t oldest);
 
  private:
-  enum Stage : std::uint8_t { kHot, kMem, kDevmem, kTrait, kUnusual, kHx, kSub, kFree, kStages };
+  enum Stage : std::uint8_t {
+    kHot,
+    kMem,
+    kDevmem,
+    kTrait,
+    kUnusual,
+    kHxNew,
+    kHxYoung,
+    kHx,
+    kSub,
+    kFree,
+    kStages
+  };
 
   RepackedWindow repack(const CompactionPlace& place, std::size_t bytes_max, std::uint64_t oldest);
   RepackedWindow rewrite_subscribers(const CompactionPlace& place, std::size_t bytes_max);
@@ -42,6 +54,7 @@ class CompactionEdit {
   ChunkRepacker<MemberFormat> members_, unusual_;
   ChunkRepacker<DeviceMemberFormat> device_members_;
   ChunkRepacker<TraitFormat> traits_;
+  ChunkRepacker<YoungHashFormat> new_names_, young_names_;
   ChunkRepacker<HashFormat> names_;
   RowWindow subscribers_;
 };

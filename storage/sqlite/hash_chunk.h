@@ -1,4 +1,4 @@
-// A chunk of `hx`: where the subscriber with a name, the device with a name, the holder of a token
+// A chunk of names: where the subscriber with a name, the device with a name, the holder of a token
 // may be found. A hit is a hint: the subscriber's row is what says so.
 //
 //   key    := kind << 32 | hash; a group is a kind; the hash is the low half of keyed SipHash
@@ -6,6 +6,8 @@
 //
 // Equal hashes stand in order of subscriber. Two names of one subscriber may even share a hash:
 // then the pair stands twice.
+//
+// New names come to the same kind of chunk in `hx_new` and `hx_young` first: see name_levels.h.
 #pragma once
 
 #include <cstdint>
@@ -71,6 +73,12 @@ struct HashFormat {
   }
 
   static void settle(Entry&, std::uint64_t) {}
+};
+
+// The same in `hx_new` and `hx_young`, whose chunks get many entries at once: one to a page, so
+// that each costs one statement.
+struct YoungHashFormat : HashFormat {
+  static constexpr std::size_t kBytesMax = 4'000;  // of 4,057 that a page has room for
 };
 
 }  // namespace carillon::store::sqlite

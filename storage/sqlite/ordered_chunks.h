@@ -64,14 +64,17 @@ class ChunkCursor {
   std::string_view bytes_;
 };
 
+template <class Entry>
+struct ChunkEdit {
+  Entry entry;
+  bool erase = false;
+};
+
 template <class Format>
 class OrderedChunks {
  public:
   using Entry = typename Format::Entry;
-  struct Edit {
-    Entry entry;
-    bool erase = false;
-  };
+  using Edit = ChunkEdit<Entry>;
 
   OrderedChunks(Database& database, const std::string& table)
       : at_(database, "SELECT k, d FROM " + table + " WHERE k <= ? ORDER BY k DESC LIMIT 1"),
@@ -81,8 +84,10 @@ class OrderedChunks {
         erase_(database, "DELETE FROM " + table + " WHERE k = ?") {}
 
   // Applies edits that ascend in the Format's order: an entry is inserted (or replaces its equal),
-  // or erased if it is there. `oldest` goes to Format::settle for every entry that is rewritten.
-  void apply(std::span<const Edit> edits, std::uint64_t oldest) {
+  // or erased if it is there; if not, the edit is appended to `missed`. `oldest` goes to
+  // Format::settle for every entry that is rewritten. A chunk that nothing changes is not.
+  void apply(std::span<const Edit> edits, std::uint64_t oldest,
+             std::vector<Edit>* missed = nullptr) {
     while (!edits.empty()) {
       const std::uint64_t base = Format::group(edits.front().entry.key);
       load(edits.front().entry.key, base);
@@ -94,9 +99,10 @@ class OrderedChunks {
           ++count;
         }
       }
-      const bool erased = merge(edits.first(count));
-      for (Entry& entry : merged_) Format::settle(entry, oldest);
-      store(base, erased);
+      if (merge(edits.first(count), missed)) {
+        for (Entry& entry : merged_) Format::settle(entry, oldest);
+        store(base, merged_.size() < chunk_.entries.size());
+      }
       edits = edits.subspan(count);
     }
   }
@@ -146,9 +152,10 @@ class OrderedChunks {
     return row.next() ? row.natural(0) : kNoFence;
   }
 
-  // Whether entries went.
-  bool merge(std::span<const Edit> edits) {
+  // Whether anything changed.
+  bool merge(std::span<const Edit> edits, std::vector<Edit>* missed) {
     merged_.clear();
+    bool changed = false;
     const std::vector<Entry>& old = chunk_.entries;
     appended_ = old.empty() || Format::before(old.back(), edits.front().entry);
     std::size_t next = 0;
@@ -159,9 +166,11 @@ class OrderedChunks {
       const bool equal = next < old.size() && !Format::before(edit.entry, old[next]);
       if (equal && (edit.erase || !Format::kMultiple)) ++next;
       if (!edit.erase) merged_.push_back(edit.entry);
+      changed = changed || equal || !edit.erase;
+      if (missed && edit.erase && !equal) missed->push_back(edit);
     }
     merged_.insert(merged_.end(), old.begin() + static_cast<std::ptrdiff_t>(next), old.end());
-    return merged_.size() < old.size();
+    return changed;
   }
 
   void store(std::uint64_t base, bool erased) {

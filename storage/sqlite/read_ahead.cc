@@ -45,7 +45,7 @@ void ReadAhead::run() {
     database.wait_when_busy(kBusyWait);
     database.execute("PRAGMA query_only = ON");
     database.execute("PRAGMA cache_size = -256");  // KiB; it is the system's cache that is filled
-    for (const char* table : {"hx", "sub", "hot", "mem"}) {
+    for (const char* table : {"hx_new", "hx_young", "hx", "sub", "hot", "mem"}) {
       Statement keys(database, fmt::format("SELECT k FROM {} WHERE k > ? ORDER BY k LIMIT {}",
                                            table, kRowsAtOnce));
       std::int64_t last = std::numeric_limits<std::int64_t>::min();

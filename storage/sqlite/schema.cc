@@ -161,13 +161,24 @@ CREATE TABLE frozen (
 ) WITHOUT ROWID;
 )sql";
 
+// Names come to small tables first (name_levels.h); `meta` knows how many are there, and where
+// their next move goes on.
+constexpr const char* kThirdFormat = R"sql(
+CREATE TABLE hx_new (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
+CREATE TABLE hx_young (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
+ALTER TABLE meta ADD COLUMN new_names INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN new_names_next INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN young_names INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN young_names_next INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // Step i takes a store of version i to version i + 1: statements, then what they cannot say.
 struct Step {
   const char* statements;
   void (*then)(Database&);
 };
 constexpr std::array<Step, kFormatVersion> kSteps = {
-    {{kFirstFormat, nullptr}, {kSecondFormat, &count_apps}}};
+    {{kFirstFormat, nullptr}, {kSecondFormat, &count_apps}, {kThirdFormat, nullptr}}};
 
 // When several make a store at once, SQLite tells some of them that they are busy, at once and
 // whatever the busy wait is: one sets the journal, another recovers it. It is done in a moment.

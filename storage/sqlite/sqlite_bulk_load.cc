@@ -201,7 +201,7 @@ class SqliteBulkLoad final : public BulkLoad {
 
   // Lines that may change what earlier ones did, in their order, the ordinary way.
   void redo(const Correct& correct) {
-    AudienceEdit audience(fresh());
+    AudienceEdit audience(fresh(), kYoungNamesMax);
     const PartitionedSpool& deferred = packer_->deferred();
     std::string bytes;
     std::vector<LineRecord> records;

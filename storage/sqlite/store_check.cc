@@ -309,14 +309,31 @@ class StoreCheck {
 
   // Every hint leads to a name with its hash, and there are as many hints as names.
   void names() {
-    Statement chunks(database_, "SELECT k, d FROM hx ORDER BY k");
+    std::array<std::uint64_t, kNameTables.size()> in_table{};
     std::array<std::uint64_t, 4> totals{};
-    std::uint64_t reached = 0;
+    for (std::size_t i = 0; i < kNameTables.size(); ++i) {
+      in_table[i] = names_of(kNameTables[i], totals);
+    }
+    compare("names of subscribers", totals[1], named_);
+    compare("names of devices", totals[2], devices_);
+    compare("tokens", totals[3], devices_);
+    Statement meta(database_, "SELECT new_names, young_names FROM meta");
+    Cursor row = meta.rows();
+    if (!row.next()) fail_corrupt("its counters");
+    compare("new names", row.natural(0), in_table[0]);
+    compare("young names", row.natural(1), in_table[1]);
+  }
+
+  // How many there are in the table; added to `totals` by their kinds.
+  std::uint64_t names_of(const std::string& table, std::array<std::uint64_t, 4>& totals) {
+    Statement chunks(database_, "SELECT k, d FROM " + table + " ORDER BY k");
+    std::uint64_t reached = 0, count = 0;
     std::vector<HashFormat::Entry> entries;
     for (Cursor row = chunks.rows(); row.next();) {
       if (row.natural(0) <= reached && reached != 0) problem("two chunks of names overlap");
       entries.clear();
       HashFormat::decode(row.natural(0), row.bytes(1), entries);
+      count += entries.size();
       for (std::size_t i = 0; i < entries.size(); ++i) {
         const HashFormat::Entry& entry = entries[i];
         if (i > 0 && HashFormat::before(entry, entries[i - 1])) problem("names are out of order");
@@ -328,9 +345,7 @@ class StoreCheck {
         }
       }
     }
-    compare("names of subscribers", totals[1], named_);
-    compare("names of devices", totals[2], devices_);
-    compare("tokens", totals[3], devices_);
+    return count;
   }
 
   bool leads_somewhere(const HashFormat::Entry& entry) {

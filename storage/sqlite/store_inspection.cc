@@ -380,7 +380,7 @@ class StoreInspector {
     if (std::find(std::begin(kInspectedTables), std::end(kInspectedTables), table) ==
         std::end(kInspectedTables)) {
       fail(Error::Kind::kInvalid, fmt::format("there is no table {} of chunks: sub, hot, mem, "
-                                              "devmem, trait, unusual or hx",
+                                              "devmem, trait, unusual, hx, hx_young or hx_new",
                                               table));
     }
     const std::uint64_t key = key_from(wanted_.second);

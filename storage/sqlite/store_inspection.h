@@ -40,13 +40,14 @@ struct Inspection {
 };
 
 // The tables that a chunk may be asked of.
-inline constexpr const char* kInspectedTables[] = {"sub",   "hot",     "mem", "devmem",
-                                                   "trait", "unusual", "hx"};
+inline constexpr const char* kInspectedTables[] = {"sub",     "hot", "mem",      "devmem", "trait",
+                                                   "unusual", "hx",  "hx_young", "hx_new"};
 
 // A chunk's key is a number, or two with a colon: subscriber:ordinal for `hot` and `trait`,
-// topic:subscriber for `mem` and `devmem`, kind:hash for `hx`, group:subscriber for `unusual`; the
-// chunk is shown that has it or would have it. kNotFound: nothing has that name. kInvalid: no such
-// table, no such key. Tables are read one after the other, each as it is at one moment.
+// topic:subscriber for `mem` and `devmem`, kind:hash for `hx` and its like, group:subscriber for
+// `unusual`; the chunk is shown that has it or would have it. kNotFound: nothing has that name.
+// kInvalid: no such table, no such key. Tables are read one after the other, each as it is at one
+// moment.
 Result<Fields> inspect_sqlite_store(const std::string& path, const Inspection& inspection);
 
 }  // namespace carillon::store

@@ -21,8 +21,8 @@ constexpr int kLoadCacheKib = 24 * 1024;
 bool has_audience(Database& database) {
   Statement any(database,
                 "SELECT EXISTS (SELECT 1 FROM sub) OR EXISTS (SELECT 1 FROM hot) OR EXISTS (SELECT "
-                "1 FROM mem) OR EXISTS (SELECT 1 FROM hx) OR EXISTS (SELECT 1 FROM job WHERE "
-                "state <= 3)");
+                "1 FROM mem) OR EXISTS (SELECT 1 FROM hx) OR EXISTS (SELECT 1 FROM hx_young) OR "
+                "EXISTS (SELECT 1 FROM hx_new) OR EXISTS (SELECT 1 FROM job WHERE state <= 3)");
   Cursor row = any.rows();
   return row.next() && row.integer(0) != 0;
 }

@@ -32,10 +32,10 @@ class Writer {
  public:
   // What a request works on: the writer's connection.
   struct Session {
-    explicit Session(Database& database)
+    Session(Database& database, const SqliteStoreOptions& options)
         : begin(database, "BEGIN IMMEDIATE"),
           commit(database, "COMMIT"),
-          audience(database),
+          audience(database, options.young_names_max),
           events(database, audience),
           database_(database) {}
     Statement begin, commit;

@@ -183,7 +183,8 @@ class CrashTest : public testing::Test {
     ASSERT_GE(child, 0);
     if (child == 0) {
       ::close(ends[0]);
-      auto store = open_sqlite_store({.path = path(), .exclusive = true});
+      auto store =
+          open_sqlite_store({.path = path(), .exclusive = true, .young_names_max = {100, 500}});
       if (!store) ::_exit(2);
       Workload(**store, ends[1], seed).run();
     }
@@ -215,7 +216,8 @@ class CrashTest : public testing::Test {
     const auto problems = check_sqlite_store(path(), true);
     ASSERT_TRUE(problems) << problems.error().message;
     ASSERT_TRUE(problems->empty()) << problems->front();
-    auto store = open_sqlite_store({.path = path(), .exclusive = true});
+    auto store =
+        open_sqlite_store({.path = path(), .exclusive = true, .young_names_max = {100, 500}});
     ASSERT_TRUE(store) << store.error().message;
     for (auto& [key, expected] : acknowledged.devices) {
       if (key.first >= kThreads) continue;

@@ -105,6 +105,58 @@ TEST_F(OldFormat, AStoreOfFormat1IsUpgradedWithAllItHolds) {
   expect_sound();
 }
 
+// 88 devices of two apps and three platforms; events of a topic, of a condition and of names run,
+// with a retry and a failure; who came, left, came back and changed tokens after them.
+TEST_F(OldFormat, AStoreOfFormat2IsUpgradedWithAllItHolds) {
+  unpack("format_2.db.gz");
+  ASSERT_EQ(number("PRAGMA user_version"), 2);
+  {
+    auto opened = open_sqlite_store({.path = path_, .young_names_max = {10, 20}});
+    ASSERT_TRUE(opened) << opened.error().message;
+    Store& store = **opened;
+    EXPECT_EQ(store.stats()->devices, 88u);
+    EXPECT_EQ(store.stats()->subscribers, 62u);
+    EXPECT_EQ(store.topic("video", "news")->devices, (PlatformCounts{24, 22, 25}));
+    EXPECT_EQ(store.topic("video", "sports")->devices, (PlatformCounts{14, 12, 14}));
+    EXPECT_EQ(store.topic("video", "weather")->devices, (PlatformCounts{22, 10, 11}));
+    const std::size_t expected[3][3] = {{22, 20, 21}, {10, 10, 11}, {1, 3, 1}};
+    for (std::uint32_t event = 1; event <= 3; ++event) {
+      EXPECT_EQ(scanned(store, event, Platform::kApns), expected[event - 1][0]) << event;
+      EXPECT_EQ(scanned(store, event, Platform::kFcm), expected[event - 1][1]) << event;
+      EXPECT_EQ(scanned(store, event, Platform::kWebPush), expected[event - 1][2]) << event;
+    }
+    const auto device = store.device("video", "d-25");
+    ASSERT_TRUE(device);
+    EXPECT_EQ(device->token, "fcm:Token_25-1");
+    EXPECT_EQ(device->timezone, "Europe/Vienna");
+    EXPECT_EQ(device->app_version, "3.10");
+    EXPECT_FALSE(store.device("video", "d-1"));
+    EXPECT_EQ(store.keys()->size(), 1u);
+    // And it is written to as one that was never older: names in each of its tables come and go.
+    for (int i = 0; i < 30; ++i) {
+      const std::string name = "new-" + std::to_string(i), known = "d-" + std::to_string(i * 3);
+      for (const std::string& each : {name, known}) {
+        const auto put = store.put_device({.app = "video",
+                                           .device = each,
+                                           .platform = Platform::kFcm,
+                                           .token = "after " + each,
+                                           .subscriber = {},
+                                           .locale = {},
+                                           .timezone = {}},
+                                          1'800'000'000'000);
+        ASSERT_TRUE(put) << put.error().message;
+      }
+    }
+    ASSERT_TRUE(store.erase_device("video", "d-2"));
+    EXPECT_FALSE(store.device("video", "d-2"));
+    EXPECT_TRUE(store.device("video", "d-3"));
+    EXPECT_EQ(store.device("video", "new-29")->token, "after new-29");
+  }
+  EXPECT_EQ(number("PRAGMA user_version"), sqlite::kFormatVersion);
+  EXPECT_EQ(number("SELECT new_names <= 10 AND young_names <= 20 FROM meta"), 1);
+  expect_sound();
+}
+
 TEST_F(OldFormat, AStoreOfAnOlderFormatIsNotCheckedDeeplyBeforeItsUpgrade) {
   unpack("format_1.db.gz");
   const auto problems = check_sqlite_store(path_, true);

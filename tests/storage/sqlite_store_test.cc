@@ -257,8 +257,14 @@ TEST_F(DamagedStore, SaysThatSubscriptionsAreMissing) {
 }
 
 TEST_F(DamagedStore, SaysThatNamesAreMissing) {
-  damage("DELETE FROM hx WHERE k >> 32 = 2");
+  damage("DELETE FROM hx_new WHERE k >> 32 = 2");
   expect_problem("names of devices");
+}
+
+TEST_F(DamagedStore, SaysThatNewAndYoungNamesAreCountedWrongly) {
+  damage("UPDATE meta SET new_names = new_names + 1, young_names = 7");
+  expect_problem("the store says 151 new names, there are 150");
+  expect_problem("the store says 7 young names, there are 0");
 }
 
 TEST_F(DamagedStore, SaysThatTokensAreMissing) {

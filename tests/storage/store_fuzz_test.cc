@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -17,6 +18,7 @@
 #include "storage/sqlite/device_member_chunk.h"
 #include "storage/sqlite/hash_chunk.h"
 #include "storage/sqlite/member_chunk.h"
+#include "storage/sqlite/name_levels.h"
 #include "storage/sqlite/store_inspection.h"
 #include "storage/sqlite/trait_chunk.h"
 #include "tests/storage/store_fixture.h"
@@ -27,10 +29,12 @@ namespace {
 using sqlite::Database;
 
 constexpr std::uint32_t kSeeds = 40;
-constexpr unsigned kSeedSecondsMax = 60;     // a seed that takes longer hangs
+constexpr unsigned kSeedSecondsMax = 60;  // a seed that takes longer hangs
 constexpr int kSubscribers = 150;
+constexpr std::array<std::uint64_t, 2> kYoungNames = {100, 300};  // of some 800
 
-const char* const kChunkTables[] = {"sub", "hot", "mem", "devmem", "trait", "unusual", "hx"};
+const char* const kChunkTables[] = {"sub",     "hot", "mem",      "devmem", "trait",
+                                    "unusual", "hx",  "hx_young", "hx_new"};
 
 class FuzzedStore {
  public:
@@ -58,7 +62,7 @@ class FuzzedStore {
   // Every structure that there is: all platforms, several devices a subscriber, none, stale ones,
   // traits, topics of subscribers and of devices, audiences of every kind, retries and failures.
   void make() {
-    auto store = *open_sqlite_store({.path = path_});
+    auto store = *open_sqlite_store({.path = path_, .young_names_max = kYoungNames});
     const std::string_view topics[] = {"news", "sports", "weather"};
     const std::string_view texts[] = {"a", "b"};
     const AttributeView attributes[] = {{.name = "plan", .value = std::string_view("pro")},
@@ -114,7 +118,7 @@ class FuzzedStore {
     split_chunks<sqlite::MemberFormat>("mem");
     split_chunks<sqlite::MemberFormat>("unusual");
     split_chunks<sqlite::DeviceMemberFormat>("devmem");
-    split_chunks<sqlite::HashFormat>("hx");
+    for (const char* table : sqlite::kNameTables) split_chunks<sqlite::HashFormat>(table);
     split_chunks<sqlite::TraitFormat>("trait");
     std::ifstream in(path_, std::ios::binary);
     std::ostringstream all;

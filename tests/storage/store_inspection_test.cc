@@ -96,14 +96,15 @@ class StoreInspectionTest : public testing::Test {
 TEST_F(StoreInspectionTest, SumsUpWhatTheFileHas) {
   const auto summary = inspect(What::kSummary);
   ASSERT_TRUE(summary) << summary.error().message;
-  EXPECT_EQ(number(*summary, {"file", "format"}), 2U);
+  EXPECT_EQ(number(*summary, {"file", "format"}), 3U);
   EXPECT_EQ(number(*summary, {"totals", "devices"}), 40U);
   EXPECT_EQ(number(*summary, {"chunks", "hot", "entries"}), 40U);
   EXPECT_EQ(number(*summary, {"chunks", "sub", "entries"}), 20U);
   EXPECT_EQ(number(*summary, {"chunks", "mem", "entries"}), 20U);
   EXPECT_EQ(number(*summary, {"chunks", "devmem", "entries"}), 1U);
   EXPECT_EQ(number(*summary, {"chunks", "trait", "entries"}), 1U);
-  EXPECT_EQ(number(*summary, {"chunks", "hx", "entries"}), 100U);
+  EXPECT_EQ(number(*summary, {"chunks", "hx_new", "entries"}), 100U);
+  EXPECT_EQ(number(*summary, {"chunks", "hx", "entries"}), 0U);
   EXPECT_EQ(number(*summary, {"chunks", "hot", "damaged"}), 0U);
   EXPECT_EQ(number(*summary, {"rows", "job"}), 1U);
   EXPECT_EQ(number(*summary, {"apps", "video", "devices", "apns"}), 40U);
