@@ -71,6 +71,8 @@ class PushChannel::Impl final : public http2::RequestSource,
         queued_max_(config.queued_max),
         calendar_(std::move(config.calendar)),
         dialect_(std::move(dialect)),
+        token_has_body_(dialect_->token_has_body()),
+        judges_success_(dialect_->judges_success()),
         sink_(sink),
         pool_(loop, std::move(config.pool), *this) {
     verdicts_.reserve(kVerdictsPerCall);
@@ -155,7 +157,7 @@ class PushChannel::Impl final : public http2::RequestSource,
   void settle(Stream& stream) override {
     Batch& batch = *static_cast<Batch*>(stream.owner);
     const std::uint64_t tag = batch.push.targets[stream.item].tag;
-    if (stream.ending == Ending::kAnswered && stream.status == 200) {
+    if (stream.ending == Ending::kAnswered && stream.status == 200 && !judges_success_) {
       add_verdict({.tag = tag, .kind = VerdictKind::kAccepted, .status = 200, .reason = {}});
     } else {
       settle_otherwise(stream, tag);
@@ -221,13 +223,18 @@ class PushChannel::Impl final : public http2::RequestSource,
     }
     Head& head = *batch.heads.back();
     const RenderedMessage& message = *batch.push.message;
+    std::string_view body(message.body);
+    if (token_has_body_) {
+      const std::size_t space = token.find(' ');
+      body = token.substr(space + 1);
+      token = token.substr(0, space);
+    }
     if (dialect_->path_has_token()) {
       stream.path.assign(dialect_->path()).append(token);
     }
     if (!dialect_->id_header().empty()) {
       write_uuid(batch.push.targets[index].id, stream.id_text);
     }
-    const std::string_view body(message.body);
     if (message.token_at == std::string::npos) {
       stream.body = {body, {}, {}};
     } else {
@@ -268,9 +275,11 @@ class PushChannel::Impl final : public http2::RequestSource,
                                                                     : VerdictKind::kUnanswered,
                           .reason = reason_of(stream.word)});
     }
-    Judgement judgement = dialect_->judge(
-        {.status = stream.status, .body = stream.answer_body, .retry_after = stream.retry_after},
-        *stream.authorization, calendar_());
+    Judgement judgement = dialect_->judge({.status = stream.status,
+                                           .body = stream.answer_body,
+                                           .retry_after = stream.retry_after,
+                                           .wns_status = stream.wns_status},
+                                          *stream.authorization, calendar_());
     judgement.verdict.tag = tag;
     add_verdict(std::move(judgement.verdict));
     if (judgement.aftermath == Aftermath::kRetireConnection) pool_.retire(stream);
@@ -384,6 +393,8 @@ class PushChannel::Impl final : public http2::RequestSource,
   const LoopTime queued_max_;
   const std::function<std::chrono::system_clock::time_point()> calendar_;
   const std::unique_ptr<PushDialect> dialect_;
+  const bool token_has_body_;
+  const bool judges_success_;
   VerdictSink& sink_;
 
   // --- loop thread

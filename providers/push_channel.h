@@ -15,7 +15,8 @@
 
 namespace carillon::push {
 
-// An answer that is not a plain 200, as a dialect judges it. Valid during the call.
+// An answer that is not a plain 200, as a dialect judges it (or any, if it says so). Valid during
+// the call.
 struct Answer {
   std::uint16_t status = 0;
   std::string_view body;         // at most http2::kErrorBodyBytesMax, else cut
@@ -59,6 +60,10 @@ class PushDialect {
   virtual bool path_has_token() const = 0;
   // The whole path, or what comes before the token.
   virtual std::string_view path() const = 0;
+  // Whether the token is not only the path's end: what comes after its first space is the body.
+  virtual bool token_has_body() const { return false; }
+  // Whether a plain 200 is for `judge` as well.
+  virtual bool judges_success() const { return false; }
   // The name of the header that carries PushTarget::id as a UUID; empty: none.
   virtual std::string_view id_header() const = 0;
 

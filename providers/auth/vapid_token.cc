@@ -65,12 +65,11 @@ std::shared_ptr<const std::string> VapidToken::header(Time now) {
   return header_;
 }
 
-bool VapidToken::on_refused(const std::string& header, Time now) {
-  if (header_ == nullptr || header_.get() != &header || now - minted_at_ < kKeepAtLeast) {
-    return false;
-  }
+VapidToken::Refusal VapidToken::on_refused(const std::string& header, Time now) {
+  if (header_ == nullptr || header_.get() != &header) return Refusal::kOutdated;
+  if (now - minted_at_ < kKeepAtLeast) return Refusal::kTooYoung;
   header_.reset();
-  return true;
+  return Refusal::kRenewed;
 }
 
 std::string VapidToken::mint(Time now) const {

@@ -35,9 +35,13 @@ class VapidToken {
   // a day ahead.
   std::shared_ptr<const std::string> header(Time now);
 
-  // The token `header` was refused. True: it is given up, `header` returns a new one. False: it is
-  // not in use any more, or younger than kKeepAtLeast.
-  bool on_refused(const std::string& header, Time now);
+  enum class Refusal {
+    kOutdated,  // a newer token is in use already
+    kRenewed,   // this one is given up, `header` returns a new one
+    kTooYoung,  // a newer one may not be had yet
+  };
+  // A service refused the token `header`.
+  Refusal on_refused(const std::string& header, Time now);
 
  private:
   std::string mint(Time now) const;

@@ -14,6 +14,7 @@
 #include "providers/http2/backoff.h"
 #include "providers/http2/connection.h"
 #include "providers/http2/event_loop_impl.h"
+#include "providers/http2/public_address.h"
 
 namespace carillon::push::http2 {
 namespace {
@@ -30,6 +31,11 @@ constexpr LoopTime kRetirePause{1'000};
 // More urgent requests than this are a broadcast of their own: every connection takes them. About
 // what one write of a connection holds.
 constexpr std::size_t kUrgentCrowd = 120;
+
+bool is_public(const asio::ip::address& address) {
+  return address.is_v4() ? is_public_ipv4(address.to_v4().to_bytes())
+                         : is_public_ipv6(address.to_v6().to_bytes());
+}
 
 }  // namespace
 
@@ -196,10 +202,16 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     resolving_ = false;
     if (closing_) return;
     addresses_.clear();
-    for (const auto& result : results) addresses_.push_back(result.endpoint());
+    for (const auto& result : results) {
+      if (config_.public_addresses_only && !is_public(result.endpoint().address())) continue;
+      addresses_.push_back(result.endpoint());
+    }
     if (error || addresses_.empty()) {
-      last_error_ = fmt::format("{}: the host name cannot be resolved: {}", config_.url.authority(),
-                                error.message());
+      last_error_ =
+          fmt::format("{}: {}", config_.url.authority(),
+                      !error && !results.empty()
+                          ? "the host name resolves to private addresses alone"
+                          : fmt::format("the host name cannot be resolved: {}", error.message()));
       back_off();
       source_.on_turn_end();
       return arm_tick();

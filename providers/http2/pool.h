@@ -29,6 +29,9 @@ struct PoolConfig {
   LoopTime idle_after{3'600'000};  // silence without, then a PING
   LoopTime ping_max{5'000};        // from a PING to any byte
   std::uint64_t seed = 0;          // of the backoff's jitter
+  // Connect to addresses of the open internet alone (public_address.h): what the host's name
+  // resolves to is looked at each time, and it is that address which is connected to.
+  bool public_addresses_only = false;
 
   // How coarse these times are: an eighth of the shortest, within 5 and 250 ms.
   LoopTime tick() const;

@@ -19,6 +19,7 @@ namespace {
 constexpr std::int32_t kConnectionWindowBytes = 16 * 1024 * 1024;
 constexpr std::size_t kGoawayReasonBytesMax = 200;
 constexpr std::size_t kRetryAfterBytesMax = 64;
+constexpr std::size_t kWnsStatusBytesMax = 64;  // its words have some ten letters
 constexpr std::uint32_t kNoPush = 0;
 constexpr std::size_t kFrameHeaderBytes = 9;
 // RFC 9113, 6.5.2: what every peer takes.
@@ -98,15 +99,17 @@ struct SessionCallbacks {
                        std::size_t value_length, std::uint8_t, void* user_data) noexcept {
     auto& self = *static_cast<Session*>(user_data);
     const std::string_view key(reinterpret_cast<const char*>(name), name_length);
-    if (key != ":status" && key != "retry-after") return 0;
+    if (key != ":status" && key != "retry-after" && key != "x-wns-status") return 0;
     Stream* stream = find(self, session, frame->hd.stream_id);
     if (stream == nullptr) return 0;
     const std::string_view text(reinterpret_cast<const char*>(value), value_length);
     if (key.front() == ':') {  // nghttp2 has checked that it is three digits
       stream->status = static_cast<std::uint16_t>((text[0] - '0') * 100 + (text[1] - '0') * 10 +
                                                   (text[2] - '0'));
-    } else {
+    } else if (key.front() == 'r') {
       stream->retry_after.assign(text.substr(0, kRetryAfterBytesMax));
+    } else {
+      stream->wns_status.assign(text.substr(0, kWnsStatusBytesMax));
     }
     return 0;
   }
@@ -321,6 +324,7 @@ bool Session::start(Stream& stream) {
   stream.status = 0;
   stream.answer_body.clear();
   stream.retry_after.clear();
+  stream.wns_status.clear();
   stream.wire_offset = Stream::kNotOnWire;
   stream.timed_out = false;
   stream.piece = 0;

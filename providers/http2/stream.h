@@ -48,6 +48,7 @@ struct Stream {
   std::uint16_t status = 0;
   std::string answer_body;  // at most kErrorBodyBytesMax
   std::string retry_after;  // the header's value as it came; empty: none
+  std::string wns_status;   // X-WNS-Status as it came, of Windows' push service; empty: none
 
   // --- the session's and the connection's
   static constexpr std::uint64_t kNotOnWire = std::numeric_limits<std::uint64_t>::max();

@@ -65,11 +65,11 @@ TEST_F(VapidTokenTest, NeverEndsMoreThanADayAheadEvenIfTheClockIsSetBack) {
 
 TEST_F(VapidTokenTest, IsNotReplacedWithinAnHourWhateverTheServiceSays) {
   const auto first = token.header(kStart);
-  EXPECT_FALSE(token.on_refused(*first, kStart + 1h - 1s));
+  EXPECT_EQ(token.on_refused(*first, kStart + 1h - 1s), VapidToken::Refusal::kTooYoung);
   EXPECT_EQ(token.header(kStart + 1h - 1s), first);
-  EXPECT_TRUE(token.on_refused(*first, kStart + 1h));
+  EXPECT_EQ(token.on_refused(*first, kStart + 1h), VapidToken::Refusal::kRenewed);
   EXPECT_NE(token.header(kStart + 1h), first);
-  EXPECT_FALSE(token.on_refused(*first, kStart + 3h)) << "it is not in use any more";
+  EXPECT_EQ(token.on_refused(*first, kStart + 3h), VapidToken::Refusal::kOutdated);
 }
 
 TEST(VapidContact, IsAnAddressOrAPageOnAHostThatCanExist) {

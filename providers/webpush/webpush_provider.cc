@@ -1,0 +1,129 @@
+#include "providers/webpush/webpush_provider.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+#include <random>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "providers/auth/es256_key.h"
+#include "providers/auth/vapid_token.h"
+#include "providers/http2/https_url.h"
+#include "providers/http2/tls_context.h"
+#include "providers/webpush/origin_channels.h"
+#include "providers/webpush/sealing_threads.h"
+#include "providers/webpush/webpush_dialect.h"
+#include "providers/webpush/webpush_request.h"
+
+namespace carillon::push {
+namespace {
+
+using Time = std::chrono::system_clock::time_point;
+
+// More threads encrypt faster than a loop's thread sends.
+constexpr std::size_t kEncryptionThreadsMax = 64;
+constexpr std::chrono::milliseconds kSweepMin{10};
+constexpr std::chrono::milliseconds kSweepMax{60'000};
+
+class WebPushProvider final : public Provider {
+ public:
+  WebPushProvider(OriginChannelsConfig channels, std::size_t threads,
+                  std::chrono::milliseconds sweep_every, VerdictSink& sink, EventLoop& loop)
+      : loop_(loop),
+        channels_(std::move(channels)),
+        sealing_(threads, sweep_every, channels_, sink, loop) {}
+  ~WebPushProvider() override { close(std::chrono::milliseconds(0)); }
+
+  Platform platform() const noexcept override { return Platform::kWebPush; }
+  tl::expected<RenderedMessage, RenderError> render(const Notification& notification,
+                                                    Time now) const override {
+    return render_webpush(notification, now);
+  }
+  void submit(PushBatch batch) override { sealing_.submit(std::move(batch)); }
+  std::size_t window() const noexcept override { return sealing_.window() + channels_.window(); }
+  ProviderHealth health() const override {
+    ProviderHealth health = channels_.health();
+    health.queued += sealing_.queued();
+    return health;
+  }
+  void close(std::chrono::milliseconds grace) override {
+    assert(!loop_.is_loop_thread());
+    sealing_.stop();
+    channels_.close(grace);
+  }
+
+ private:
+  EventLoop& loop_;
+  OriginChannels channels_;
+  SealingThreads sealing_;
+};
+
+std::size_t thread_count(std::size_t asked) {
+  if (asked > 0) return asked;
+  const std::size_t processors = std::thread::hardware_concurrency();
+  return std::clamp<std::size_t>(processors > 0 ? processors - 1 : 1, 1, kEncryptionThreadsMax);
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_webpush_provider(
+    WebPushConfig config, VerdictSink& sink, EventLoop& loop) {
+  std::vector<std::string> problems;
+  const auto tls = http2::TlsContext::make(config.ca_file);
+  if (!tls) problems.push_back(fmt::format("ca_file: {}", tls.error()));
+  auto key = auth::Es256Key::from_file(config.vapid_key_file);
+  if (config.vapid_key_file.empty()) {
+    problems.emplace_back("vapid_key_file is missing: `carillon keys vapid` makes one");
+  } else if (!key) {
+    problems.push_back(fmt::format("vapid_key_file: {}", key.error()));
+  }
+  if (const auto fault = auth::contact_fault(config.subject); !fault.empty()) {
+    problems.push_back(fmt::format("subject \"{}\" {}", config.subject, fault));
+  }
+  auto allowed = OriginList::parse(config.origins);
+  if (!allowed) problems.push_back(fmt::format("origins: {}", allowed.error()));
+  if (config.origins.empty()) problems.emplace_back("origins must name a push service at least");
+  if (config.origins_max == 0) problems.emplace_back("origins_max must be at least 1");
+  if (config.encryption_threads > kEncryptionThreadsMax) {
+    problems.push_back(fmt::format("encryption_threads must be at most {}", kEncryptionThreadsMax));
+  }
+  if (config.connections_max == 0) problems.emplace_back("connections_max must be at least 1");
+  if (config.streams_max == 0) problems.emplace_back("streams_max must be at least 1");
+  if (!problems.empty()) return tl::unexpected(std::move(problems));
+
+  if (!config.calendar) config.calendar = &std::chrono::system_clock::now;
+  OriginChannelsConfig channels{
+      .allowed = std::move(*allowed),
+      .origins_max = config.origins_max,
+      .idle_max = config.origin_idle,
+      .open = [config, key = *key, tls = *tls, standing = std::make_shared<VapidStanding>(), &sink,
+               &loop](const http2::HttpsUrl& url, std::string_view origin) {
+        PushChannelConfig channel{
+            .pool = {.url = url,
+                     .tls = tls,
+                     .connections_max = config.connections_max,
+                     .streams_max = config.streams_max,
+                     .connect_max = config.connect_max,
+                     .request_max = config.request_timeout,
+                     .stuck_after = config.stuck_after,
+                     .idle_after = config.idle_after,
+                     .ping_max = config.ping_max,
+                     .seed = std::random_device{}(),
+                     .public_addresses_only = !config.allow_private_addresses},
+            .queued_max = config.queued_max,
+            .calendar = config.calendar};
+        auto dialect = std::make_unique<WebPushDialect>(
+            auth::VapidToken(key, std::string(origin), config.subject), std::string(origin),
+            standing);
+        return std::make_unique<PushChannel>(loop, std::move(channel), std::move(dialect), sink);
+      }};
+  return std::make_unique<WebPushProvider>(
+      std::move(channels), thread_count(config.encryption_threads),
+      std::clamp(config.origin_idle / 4, kSweepMin, kSweepMax), sink, loop);
+}
+
+}  // namespace carillon::push
