@@ -106,6 +106,8 @@ class Reader {
     in.read("attempts_max", fanout.attempts_max, kFanoutAttempts);
     in.read("retry_first_ms", fanout.retry_first_ms, kFanoutRetryMs);
     in.read("retry_max_ms", fanout.retry_max_ms, kFanoutRetryMs);
+    in.read("apns_unavailable_ms", fanout.apns_unavailable_ms, kFanoutRetryMs);
+    in.read("fcm_unavailable_ms", fanout.fcm_unavailable_ms, kFanoutRetryMs);
     in.read("retries_per_job_max", fanout.retries_per_job_max, kFanoutRetriesPerJob);
     in.read("drain_ms", fanout.drain_ms, kFanoutDrainMs);
     if (fanout.batch_devices > fanout.repeat_bound) {

@@ -48,7 +48,8 @@ void Dispatcher::on_verdict(Lane& lane, const push::Verdict& verdict, Now now) {
   ++job.unrecorded_count;
 
   const double jitter = std::uniform_real_distribution<double>(0, 1)(random_);
-  const Outcome outcome = decide({.made_before = delivery.attempts,
+  const Outcome outcome = decide({.platform = static_cast<push::Platform>(job.key.platform),
+                                  .made_before = delivery.attempts,
                                   .expires_ms = job.expires_ms,
                                   .now_or_never = job.now_or_never,
                                   .token_read_ms = delivery.read_ms},
@@ -112,7 +113,7 @@ void Dispatcher::settle(RunningJob& job, const Delivery& delivery, const Outcome
                                    .attempts = outcome.attempts,
                                    .at_ms = now.calendar_ms});
   }
-  if (outcome.remove_token) {
+  if (outcome.token == TokenWord::kDead) {
     totals.tokens_removed.fetch_add(1, std::memory_order_relaxed);
     unrecorded.removals.push_back(
         {.position = delivery.position, .token = {}, .dead_since_ms = outcome.dead_since_ms});

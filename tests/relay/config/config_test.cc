@@ -105,6 +105,8 @@ checkpoint_interval_ms = 14
 attempts_max = 15
 retry_first_ms = 16
 retry_max_ms = 17
+apns_unavailable_ms = 19
+fcm_unavailable_ms = 20
 retries_per_job_max = 18
 drain_ms = 0
 [log]
@@ -152,6 +154,8 @@ ping_max_ms = 107
   EXPECT_EQ(config->fanout.attempts_max, 15U);
   EXPECT_EQ(config->fanout.retry_first_ms, 16U);
   EXPECT_EQ(config->fanout.retry_max_ms, 17U);
+  EXPECT_EQ(config->fanout.apns_unavailable_ms, 19U);
+  EXPECT_EQ(config->fanout.fcm_unavailable_ms, 20U);
   EXPECT_EQ(config->fanout.retries_per_job_max, 18U);
   EXPECT_EQ(config->fanout.drain_ms, 0U);
   EXPECT_EQ(config->log.level, "warning");
@@ -260,8 +264,8 @@ TEST_F(ConfigTest, AMistakeInOneValueHasItsLineAndSentence) {
       {"project = \"\"\n", "3: apps.video.fcm.project must not be empty"},
       {"[fanout]\nrepeat_bound = 100\nbatch_devices = 101\n",
        "5: fanout.batch_devices must not exceed repeat_bound (100): a batch is handed out whole"},
-      {"[fanout]\nretry_first_ms = 300001\n",
-       "4: fanout.retry_first_ms must not exceed retry_max_ms (300000)"},
+      {"[fanout]\nretry_first_ms = 3600001\n",
+       "4: fanout.retry_first_ms must not exceed retry_max_ms (3600000)"},
       {"[http]\nthreads = 16.0\n", "4: http.threads must be a whole number"},
   };
   for (const auto& [text, problem] : kCases) {
@@ -290,6 +294,8 @@ TEST_F(ConfigTest, EveryNumberHasTwoEnds) {
       {"fanout", "checkpoint_interval_ms", kFanoutCheckpointIntervalMs},
       {"fanout", "attempts_max", kFanoutAttempts},
       {"fanout", "retry_max_ms", {1'000, kFanoutRetryMs.max}},  // retry_first_ms below it
+      {"fanout", "apns_unavailable_ms", kFanoutRetryMs},
+      {"fanout", "fcm_unavailable_ms", kFanoutRetryMs},
       {"fanout", "retries_per_job_max", kFanoutRetriesPerJob},
       {"fanout", "drain_ms", kFanoutDrainMs},
       {"apps.video.fcm", "connections_max", kProviderConnections},

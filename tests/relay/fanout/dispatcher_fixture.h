@@ -38,6 +38,7 @@ class DispatcherTest : public testing::Test {
     limits_.batch_devices = 16;
     limits_.checkpoint_interval_ms = 10;
     limits_.retry_first_ms = 1'000;
+    limits_.apns_unavailable_ms = 1'000;
   }
   void TearDown() override {
     dispatcher_.reset();

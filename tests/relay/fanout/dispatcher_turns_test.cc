@@ -86,7 +86,7 @@ TEST_F(DispatcherTurns, EventsWithARetryThatIsNotDueKeepNobodyFromATurn) {
 
 TEST_F(DispatcherTurns, ARetryThatIsNotDueBeforeItsEventEndsExpires) {
   subscribe(0, 1);
-  limits_.retry_first_ms = 600'000;
+  limits_.apns_unavailable_ms = 600'000;
   limits_.retry_max_ms = 600'000;
   ScriptedProvider provider;
   start(&provider);
