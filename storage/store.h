@@ -107,6 +107,9 @@ struct DeviceRegistration {
   std::span<const AttributeView> attributes = {};  // each name once, in any order
   // When the app last heard of the device; 0: now. Never moves back, and by whole days only.
   std::int64_t last_seen_ms = 0;
+  // The app itself registers, now: proof that the token lives. A provider's word of before is then
+  // not about it any more. Not so an import, whose lines may be of any age.
+  bool by_app = false;
 };
 
 enum class Registered : std::uint8_t {
@@ -129,6 +132,7 @@ struct DeviceRecord {
   std::int64_t registered_ms = 0;     // of the token that it has now
   std::int64_t last_seen_ms = 0;      // at least this late; see kLastSeenStepMs
   bool stale = false;                 // left out of audiences until it registers again
+  bool quarantined = false;           // likewise: see quarantine.h
 };
 
 struct TopicRecord {
@@ -323,8 +327,9 @@ struct Failure {
 // that leaves the token out vouches that `dead_since_ms` is not later than when it read the token.
 struct TokenRemoval {
   DevicePosition position = 0;
-  std::string token;
+  std::string token = {};
   std::int64_t dead_since_ms = 0;
+  std::string reason = {};  // the provider's word
 };
 
 // Everything that became known of one job since its last checkpoint. Applied whole or not at all,
@@ -340,6 +345,8 @@ struct Checkpoint {
   std::vector<DevicePosition> retries_done;                    // settled: deleted
   std::vector<Failure> failures;
   std::vector<TokenRemoval> removals;
+  // The same words, not believed for now: the devices stay and are left out of audiences.
+  std::vector<TokenRemoval> quarantined;
   // The state from now on. kCompleted is refused unless exhausted, with no retry left; what is
   // then still pending left the audience before its turn and becomes `suppressed`. At kCancelled
   // it becomes `cancelled`, and recorded retries go. A finished job is not recorded again.
@@ -359,6 +366,7 @@ struct ApiKey {
 
 struct StoreStats {
   std::uint64_t devices = 0, subscribers = 0, topics = 0;
+  std::uint64_t quarantined = 0;  // devices
   std::uint64_t file_bytes = 0, wal_bytes = 0;
   std::uint64_t free_bytes = 0;  // of the file: used again before it grows
   bool shrinks = false;          // free bytes can go back to the file system while it is in use
@@ -366,6 +374,10 @@ struct StoreStats {
 };
 
 class DeviceExport;  // device_export.h
+// quarantine.h
+struct QuarantinedDevice;
+struct QuarantineStep;
+enum class QuarantineAction : std::uint8_t;
 
 class Store {
  public:
@@ -397,6 +409,19 @@ class Store {
   virtual Result<StaleSweep> sweep_stale(std::string_view app, StaleAction action,
                                          std::int64_t before_ms, DevicePosition after,
                                          std::size_t subscribers_max) = 0;
+  // Devices in quarantine after `after`, `limit` at most, by position; and how many there are.
+  virtual Result<std::vector<QuarantinedDevice>> quarantine(std::string_view app,
+                                                            DevicePosition after,
+                                                            std::size_t limit) = 0;
+  virtual Result<PlatformCounts> count_quarantine(std::string_view app) = 0;
+  // Restores them, or removes them as dead: one batch of a walk over those after `after`, `limit`
+  // of them at most. `platform`: all of them if none.
+  virtual Result<QuarantineStep> decide_quarantine(std::string_view app, QuarantineAction action,
+                                                   std::optional<Platform> platform,
+                                                   DevicePosition after, std::size_t limit) = 0;
+  // The same for devices by name; who is not in quarantine is passed over.
+  virtual Result<QuarantineStep> decide_quarantine(std::string_view app, QuarantineAction action,
+                                                   std::span<const std::string> devices) = 0;
   virtual Result<TopicRecord> topic(std::string_view app, std::string_view topic) = 0;
   // How many an event for this audience would reach now. One read transaction: a tenth of a second
   // for ten million devices by topics, some six by locale alone.

@@ -8,6 +8,7 @@
 #include "relay/api/export_resource.h"
 #include "relay/api/import_resource.h"
 #include "relay/api/openapi.h"
+#include "relay/api/quarantine_resource.h"
 #include "relay/config/scopes.h"
 
 namespace carillon::api {
@@ -195,6 +196,12 @@ Reply Api::answer(const RequestHead& head, const Admission& admission, std::stri
       return audience_.count(admission, body);
     case Endpoint::kExport:
       return export_devices(parts_.store, downloads_, head, admission);
+    case Endpoint::kListQuarantine:
+      return list_quarantine(parts_.store, admission);
+    case Endpoint::kRestoreQuarantine:
+      return decide_quarantine(parts_.store, store::QuarantineAction::kRestore, admission, body);
+    case Endpoint::kConfirmQuarantine:
+      return decide_quarantine(parts_.store, store::QuarantineAction::kConfirm, admission, body);
     case Endpoint::kHealth:
       return health();
     case Endpoint::kReadiness:

@@ -62,6 +62,7 @@ Json device_document(const std::string& app, const store::DeviceRecord& device) 
   document["registered_at"] = rfc3339(device.registered_ms);
   if (device.last_seen_ms > 0) document["last_seen"] = rfc3339(device.last_seen_ms);
   if (device.stale) document["stale"] = true;
+  if (device.quarantined) document["quarantined"] = true;
   return document;
 }
 
@@ -131,7 +132,8 @@ Reply AudienceResource::put_device(const Admission& admission, std::string_view 
                                              .device_topics = own,
                                              .app_version = form->app_version,
                                              .attributes = attributes.views(),
-                                             .last_seen_ms = form->last_seen_ms},
+                                             .last_seen_ms = form->last_seen_ms,
+                                             .by_app = true},
                                             now_ms());
   if (!registered) return store_problem(registered.error(), Problem::kUnknownDevice);
   const auto device = store_.device(app_of(admission), name);

@@ -16,13 +16,28 @@ bool is_ready(const push::ProviderHealth& provider) {
   return provider.last_error.empty() || provider.connections > 0;
 }
 
+std::string_view guard_name(fanout::TokenGuard::State state) {
+  switch (state) {
+    case fanout::TokenGuard::State::kLearning:
+      return "learning";
+    case fanout::TokenGuard::State::kCalm:
+      return "calm";
+    case fanout::TokenGuard::State::kSuspicious:
+      break;
+  }
+  return "suspicious";
+}
+
 Json provider_document(const fanout::LaneStats& lane) {
+  // Suspicion is no reason not to be ready: what is sent is sent.
   return Json{{"app", lane.app},
               {"platform", platform_name(static_cast<store::Platform>(lane.platform))},
               {"ready", is_ready(lane.provider)},
               {"connections", lane.provider.connections},
               {"in_flight", lane.provider.in_flight},
               {"queued", lane.provider.queued},
+              {"tokens", guard_name(lane.guard)},
+              {"dead_percent", lane.dead_percent},
               {"last_error",
                lane.provider.last_error.empty() ? Json(nullptr) : Json(lane.provider.last_error)}};
 }
@@ -49,9 +64,10 @@ Reply Readiness::check_now() {
     providers.push_back(provider_document(lane));
   }
   Reply reply{.status = ready ? 200 : 503};
-  const Json document{{"status", ready ? "ready" : "not ready"},
-                      {"store", {{"writable", writable.has_value()}}},
-                      {"providers", providers}};
+  Json document{{"status", ready ? "ready" : "not ready"},
+                {"store", {{"writable", writable.has_value()}}},
+                {"providers", providers}};
+  if (const auto stats = store_.stats()) document["quarantined"] = stats->quarantined;
   reply.body = document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   if (!ready) reply.headers.emplace_back("Retry-After", "2");
   return reply;

@@ -75,6 +75,20 @@ void add_lanes(const std::vector<fanout::LaneStats>& lanes, Families& families) 
   counted("carillon_retried_total", "Notifications recorded for a later attempt", &Lane::retried);
   counted("carillon_tokens_removed_total", "Tokens removed after a provider's explicit word",
           &Lane::tokens_removed);
+  counted("carillon_tokens_quarantined_total",
+          "Tokens put in quarantine: called dead while that was suspicious",
+          &Lane::tokens_quarantined);
+  counted("carillon_tokens_left_alone_total",
+          "Tokens called unusable while that was suspicious: nothing was done",
+          &Lane::tokens_left_alone);
+  families.gauge("carillon_tokens_suspicious",
+                 "1 while so many answers are against their tokens that they are not believed");
+  for (const Lane& lane : lanes) {
+    families.add(lane.guard == fanout::TokenGuard::State::kSuspicious ? 1 : 0, lane_labels(lane));
+  }
+  families.gauge("carillon_tokens_dead_percent",
+                 "Of the latest answers about tokens, those against them");
+  for (const Lane& lane : lanes) families.add(lane.dead_percent, lane_labels(lane));
   using Health = push::ProviderHealth;
   const auto gauged = [&](const char* name, const char* help, std::size_t Health::*field) {
     families.gauge(name, help);
@@ -115,6 +129,7 @@ void add_store(const store::StoreStats& stats, Families& families) {
   gauged("carillon_store_devices", "Registered devices", stats.devices);
   gauged("carillon_store_subscribers", "Known subscribers", stats.subscribers);
   gauged("carillon_store_topics", "Known topics", stats.topics);
+  gauged("carillon_store_quarantined", "Devices in quarantine", stats.quarantined);
   gauged("carillon_store_file_bytes", "Size of the store's file", stats.file_bytes);
   gauged("carillon_store_wal_bytes", "Size of the store's write-ahead log", stats.wal_bytes);
   families.counter("carillon_store_commits_total", "Commits since the start");

@@ -10,6 +10,7 @@
 #include "relay/api/events_resource.h"
 #include "relay/api/import_resource.h"
 #include "relay/api/problem.h"
+#include "relay/api/quarantine_resource.h"
 #include "relay/api/routes.h"
 #include "relay/audience/condition_parser.h"
 #include "relay/config/scopes.h"
@@ -131,6 +132,25 @@ std::vector<Operation> operations() {
        nullptr,
        {{200, "NDJSON or CSV, compressed as Accept-Encoding lets", nullptr}},
        {kInvalidParameter, kUnknownApp, kTooManyExports, kStoreUnavailable, kStoreFull}},
+      {Endpoint::kListQuarantine,
+       "listQuarantine",
+       "Devices that a provider called dead when it said so of suspiciously many: kept, not sent "
+       "to",
+       nullptr,
+       {{200, "A page", "QuarantinePage"}},
+       {kUnknownApp, kStoreUnavailable}},
+      {Endpoint::kRestoreQuarantine,
+       "restoreQuarantine",
+       "Put them back into audiences: some by name, one platform's, or all",
+       "QuarantineChoice",
+       {{200, "How many", "QuarantineRestored"}},
+       with_body({kUnknownApp, kStoreUnavailable, kStoreFull})},
+      {Endpoint::kConfirmQuarantine,
+       "confirmQuarantine",
+       "Remove them: the provider was right",
+       "QuarantineChoice",
+       {{200, "How many", "QuarantineRemoved"}},
+       with_body({kUnknownApp, kStoreUnavailable, kStoreFull})},
       {Endpoint::kHealth,
        "health",
        "Is the process there",
@@ -228,6 +248,7 @@ void put_limits(Json& schemas) {
     put_registration_fields(schemas[registration]["properties"]);
   }
   Json& event = schemas["Event"]["properties"];
+  schemas["QuarantineChoice"]["properties"]["devices"]["maxItems"] = store::kQuarantineBatchMax;
   event["ttl"]["maximum"] = kTtlMax.count();
   event["ttl"]["default"] = kTtlDefault.count();
   event["collapse_key"]["maxLength"] = kCollapseKeyBytesMax;
@@ -301,7 +322,8 @@ constexpr std::string_view kSchemas = R"json({
     "token": {"type": "string"}, "subscriber": {"type": "string"}, "locale": {"type": "string"},
     "timezone": {"type": "string"}, "topics": {"type": "array", "items": {"type": "string"}},
     "registered_at": {"type": "string", "format": "date-time"},
-    "stale": {"type": "boolean", "description": "left out of audiences until it registers again"}}},
+    "stale": {"type": "boolean", "description": "left out of audiences until it registers again"},
+    "quarantined": {"type": "boolean", "description": "left out: see the app's quarantine"}}},
   "Topic": {"type": "object", "properties": {
     "app": {"type": "string"}, "topic": {"type": "string"}, "subscribers": {"type": "integer"},
     "devices": {"type": "object", "additionalProperties": {"type": "integer"}}}},
@@ -309,6 +331,20 @@ constexpr std::string_view kSchemas = R"json({
     "properties": {"subscribers": {"type": "integer"}, "devices": {"type": "integer"},
     "by_platform": {"type": "object", "additionalProperties": {"type": "integer"}},
     "took_ms": {"type": "number"}}},
+  "QuarantinePage": {"type": "object", "required": ["app", "count", "by_platform", "devices", "next"],
+    "properties": {"app": {"type": "string"}, "count": {"type": "integer"},
+    "by_platform": {"type": "object", "additionalProperties": {"type": "integer"}},
+    "devices": {"type": "array", "items": {"type": "object", "properties": {
+      "device": {"type": "string"}, "platform": {"type": "string"},
+      "reason": {"type": "string", "description": "the provider's word"},
+      "dead_since": {"type": "string", "format": "date-time"},
+      "quarantined_at": {"type": "string", "format": "date-time"}}}},
+    "next": {"type": ["string", "null"], "description": "path of the next page"}}},
+  "QuarantineChoice": {"type": "object", "additionalProperties": false, "properties": {
+    "platform": {"type": "string", "enum": ["apns", "fcm", "webpush"]},
+    "devices": {"type": "array", "minItems": 1, "items": {"type": "string"}}}},
+  "QuarantineRestored": {"type": "object", "properties": {"restored": {"type": "integer"}}},
+  "QuarantineRemoved": {"type": "object", "properties": {"removed": {"type": "integer"}}},
   "Erased": {"type": "object", "properties": {
     "devices": {"type": "integer"}, "subscriptions": {"type": "integer"}}},
   "ImportLine": {"type": "object", "required": ["device", "platform", "token"], "properties": {
@@ -326,6 +362,7 @@ constexpr std::string_view kSchemas = R"json({
   "Readiness": {"type": "object", "properties": {
     "status": {"type": "string", "enum": ["ready", "not ready"]},
     "store": {"type": "object", "properties": {"writable": {"type": "boolean"}}},
+    "quarantined": {"type": "integer", "description": "devices that wait for a decision"},
     "providers": {"type": "array", "items": {"type": "object"}}}}
 })json";
 
@@ -366,6 +403,19 @@ Json parameters_of(const Route& route) {
                           {"in", "query"},
                           {"description", "an event's id: those accepted before it"},
                           {"schema", {{"type", "string"}, {"format", "uuid"}}}});
+  }
+  if (route.endpoint == Endpoint::kListQuarantine) {
+    parameters.push_back({{"name", "limit"},
+                          {"in", "query"},
+                          {"schema",
+                           {{"type", "integer"},
+                            {"minimum", 1},
+                            {"maximum", kQuarantinePageMax},
+                            {"default", kQuarantinePageDefault}}}});
+    parameters.push_back({{"name", "after"},
+                          {"in", "query"},
+                          {"description", "as `next` says"},
+                          {"schema", {{"type", "integer"}, {"minimum", 0}}}});
   }
   if (route.endpoint == Endpoint::kImport) {
     parameters.push_back({{"name", "dry_run"},

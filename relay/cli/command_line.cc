@@ -22,6 +22,7 @@
 #include "relay/cli/installation.h"
 #include "relay/cli/keys_command.h"
 #include "relay/cli/publish_command.h"
+#include "relay/cli/quarantine_command.h"
 #include "relay/cli/serve_command.h"
 #include "relay/cli/stop_signals.h"
 #include "relay/cli/watch_command.h"
@@ -50,6 +51,7 @@ class CommandLine {
     add_export();
     add_audience();
     add_devices();
+    quarantine_.declare(app_, chosen_);
     add_keys();
     add_publish();
     add_watch();
@@ -487,6 +489,7 @@ class CommandLine {
   std::string export_format_, export_coding_;
   AudienceCountOptions audience_;
   SweepOptions sweep_;
+  QuarantineCommands quarantine_{terminal_};
   std::filesystem::path backup_target_;
   store::Inspection inspection_;
   bool inspect_json_ = false;

@@ -109,6 +109,8 @@ class Reader {
     in.read("apns_unavailable_ms", fanout.apns_unavailable_ms, kFanoutRetryMs);
     in.read("fcm_unavailable_ms", fanout.fcm_unavailable_ms, kFanoutRetryMs);
     in.read("retries_per_job_max", fanout.retries_per_job_max, kFanoutRetriesPerJob);
+    in.read("dead_percent_max", fanout.dead_percent_max, kFanoutDeadPercent);
+    in.read("dead_answers_min", fanout.dead_answers_min, kFanoutDeadAnswers);
     in.read("drain_ms", fanout.drain_ms, kFanoutDrainMs);
     if (fanout.batch_devices > fanout.repeat_bound) {
       in.problem("batch_devices",

@@ -17,7 +17,10 @@ struct Fanout {
   std::uint32_t apns_unavailable_ms = 900'000;
   std::uint32_t fcm_unavailable_ms = 10'000;
   std::uint32_t retries_per_job_max = 65'536;  // recorded retries; beyond, the scan waits
-  std::uint32_t drain_ms = 10'000;             // SIGTERM: how long answers are waited for
+  // When words against tokens are not believed, of one app's way to one platform.
+  std::uint32_t dead_percent_max = 20;   // of the answers about tokens, 0 to 100
+  std::uint32_t dead_answers_min = 100;  // answers to judge by
+  std::uint32_t drain_ms = 10'000;       // SIGTERM: how long answers are waited for
   friend bool operator==(const Fanout&, const Fanout&) = default;
 };
 

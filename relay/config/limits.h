@@ -26,6 +26,8 @@ inline constexpr Range kFanoutCheckpointIntervalMs{1, 10'000};
 inline constexpr Range kFanoutAttempts{1, 100};
 inline constexpr Range kFanoutRetryMs{1, 24 * 3'600 * 1'000};
 inline constexpr Range kFanoutRetriesPerJob{1, 16'777'216};
+inline constexpr Range kFanoutDeadPercent{0, 100};
+inline constexpr Range kFanoutDeadAnswers{1, 1'000'000};
 inline constexpr Range kFanoutDrainMs{0, 600'000};
 
 inline constexpr Range kStaleDays{0, 3'660};

@@ -14,8 +14,8 @@ Dispatcher::Dispatcher(store::Store& store, const config::Fanout& limits, Record
 
 Dispatcher::~Dispatcher() = default;
 
-std::size_t Dispatcher::add_lane(push::Provider* provider, LaneTotals* totals) {
-  auto lane = std::make_unique<Lane>();
+std::size_t Dispatcher::add_lane(push::Provider* provider, LaneTotals* totals, std::string name) {
+  auto lane = std::make_unique<Lane>(std::move(name), limits_);
   lane->provider = provider;
   lane->totals = totals;
   lanes_.push_back(std::move(lane));

@@ -27,6 +27,7 @@
 #include "relay/config/fanout_limits.h"
 #include "relay/fanout/ledger.h"
 #include "relay/fanout/policy.h"
+#include "relay/fanout/token_guard.h"
 #include "storage/store.h"
 
 namespace carillon::fanout {
@@ -67,7 +68,9 @@ struct JobStart {
 // Totals of one lane: written by the fan-out thread, read by any.
 struct LaneTotals {
   std::atomic<std::uint64_t> submitted{0}, accepted{0}, rejected{0}, expired{0}, dead_lettered{0},
-      suppressed{0}, retried{0}, tokens_removed{0};
+      suppressed{0}, retried{0}, tokens_removed{0}, tokens_quarantined{0}, tokens_left_alone{0};
+  std::atomic<TokenGuard::State> guard{TokenGuard::State::kLearning};
+  std::atomic<std::uint32_t> dead_percent{0};  // of the answers that the guard judged last
 };
 
 class Dispatcher {
@@ -79,8 +82,9 @@ class Dispatcher {
   Dispatcher(store::Store& store, const config::Fanout& limits, Record record, std::uint64_t seed);
   ~Dispatcher();
 
-  // A way to one provider; null: nothing can be sent this way, its devices are suppressed.
-  std::size_t add_lane(push::Provider* provider, LaneTotals* totals);
+  // A way to one provider; null: nothing can be sent this way, its devices are suppressed. `name`
+  // is for the log: "video, apns".
+  std::size_t add_lane(push::Provider* provider, LaneTotals* totals, std::string name = {});
 
   void take_up(std::size_t lane, JobStart start);
   void on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now);
@@ -141,6 +145,7 @@ class Dispatcher {
   void on_verdict(Lane& lane, const push::Verdict& verdict, Now now);
   void settle(RunningJob& job, const Delivery& delivery, const Outcome& outcome,
               std::string_view reason, Now now);
+  void judge_tokens(RunningJob& job);
   void settle_unsent(RunningJob& job, const Delivery& delivery, const Fate& fate);
   void block(RunningJob& job, const store::Error& error, Now now);
 

@@ -43,6 +43,7 @@ void Dispatcher::checkpoint(Now now) {
     if (!job) continue;
     park_stragglers(*job, now);
     if (!dirty(*job)) continue;
+    judge_tokens(*job);
     InFlight::Part part{.index = job->index, .covered = job->unrecorded_count};
     part.checkpoint = close_checkpoint(*job);
     checkpoints.push_back(part.checkpoint);
@@ -142,6 +143,7 @@ void Dispatcher::reopen_checkpoint(RunningJob& job, store::Checkpoint failed) {
   prepend(unrecorded.retries_done, std::move(failed.retries_done));
   prepend(unrecorded.failures, std::move(failed.failures));
   prepend(unrecorded.removals, std::move(failed.removals));
+  prepend(unrecorded.quarantined, std::move(failed.quarantined));
   job.closing = false;
   job.recorded_exhausted = !fully_recorded(job);  // it has to be recorded, whatever else there is
 }

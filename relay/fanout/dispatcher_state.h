@@ -140,6 +140,13 @@ struct Dispatcher::RunningJob {
 };
 
 struct Dispatcher::Lane {
+  Lane(std::string name_in, const config::Fanout& limits)
+      : name(std::move(name_in)),
+        guard({.answers_min = limits.dead_answers_min, .percent_max = limits.dead_percent_max}) {}
+
+  const std::string name;
+  TokenGuard guard;
+  std::uint64_t judged_in = 0;  // the number of the checkpoint that has the guard's latest ruling
   push::Provider* provider = nullptr;
   LaneTotals* totals = nullptr;
   std::size_t outstanding = 0;                                // submitted, no verdict yet

@@ -1,7 +1,9 @@
 // What an answer leads to.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
 
 #include "relay/fanout/dispatcher_state.h"
@@ -24,6 +26,7 @@ void Dispatcher::on_verdicts(std::size_t lane, std::span<const push::Verdict> ve
       on_verdict(*lanes_[lane], verdict, now);
     }
   }
+  lanes_[lane]->guard.on_accepted(accepted);
   unrecorded_ += verdicts.size();
   lanes_[lane]->outstanding -= verdicts.size();
   lanes_[lane]->totals->accepted.fetch_add(accepted, std::memory_order_relaxed);
@@ -86,6 +89,7 @@ void Dispatcher::settle(RunningJob& job, const Delivery& delivery, const Outcome
     case Outcome::Kind::kAccepted:
       ++unrecorded.added.accepted;
       totals.accepted.fetch_add(1, std::memory_order_relaxed);
+      job.lane.guard.on_accepted(1);
       return;
     case Outcome::Kind::kRejected:
       ++unrecorded.added.rejected;
@@ -113,10 +117,40 @@ void Dispatcher::settle(RunningJob& job, const Delivery& delivery, const Outcome
                                    .attempts = outcome.attempts,
                                    .at_ms = now.calendar_ms});
   }
-  if (outcome.token == TokenWord::kDead) {
-    totals.tokens_removed.fetch_add(1, std::memory_order_relaxed);
-    unrecorded.removals.push_back(
-        {.position = delivery.position, .token = {}, .dead_since_ms = outcome.dead_since_ms});
+  if (outcome.token != TokenWord::kNone) {
+    job.lane.guard.hold(outcome.token, {.position = delivery.position,
+                                        .dead_since_ms = outcome.dead_since_ms,
+                                        .reason = std::string(reason)});
+  }
+}
+
+// What was said of tokens goes with the checkpoint of whichever of the lane's jobs is recorded
+// next: once a checkpoint, as its answers are to be judged together.
+void Dispatcher::judge_tokens(RunningJob& job) {
+  Lane& lane = job.lane;
+  if (std::exchange(lane.judged_in, in_flight_->number) == in_flight_->number) return;
+  const TokenGuard::State before = lane.guard.state();
+  TokenGuard::Ruling ruling = lane.guard.judge();
+  LaneTotals& totals = *lane.totals;
+  totals.tokens_removed.fetch_add(ruling.remove.size(), std::memory_order_relaxed);
+  totals.tokens_quarantined.fetch_add(ruling.quarantine.size(), std::memory_order_relaxed);
+  totals.tokens_left_alone.fetch_add(ruling.left_alone, std::memory_order_relaxed);
+  totals.guard.store(lane.guard.state(), std::memory_order_relaxed);
+  totals.dead_percent.store(lane.guard.percent(), std::memory_order_relaxed);
+  std::move(ruling.remove.begin(), ruling.remove.end(),
+            std::back_inserter(job.unrecorded.removals));
+  std::move(ruling.quarantine.begin(), ruling.quarantine.end(),
+            std::back_inserter(job.unrecorded.quarantined));
+  if (!ruling.changed) return;
+  if (lane.guard.state() == TokenGuard::State::kSuspicious) {
+    spdlog::error(
+        "{}: {} % of the latest answers say that the token is dead or of no use. Key, topic and "
+        "environment should be looked at. Devices are not removed but put in quarantine: see "
+        "`carillon tokens quarantine list`",
+        lane.name, lane.guard.percent());
+  } else if (before == TokenGuard::State::kSuspicious) {
+    spdlog::info("{}: {} % of the latest answers say that the token is dead; they are believed",
+                 lane.name, lane.guard.percent());
   }
 }
 

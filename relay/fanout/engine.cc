@@ -1,5 +1,6 @@
 #include "relay/fanout/engine.h"
 
+#include <fmt/format.h>
 #include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 
@@ -34,6 +35,18 @@ constexpr store::Platform stored(push::Platform platform) {
 static_assert(stored(push::Platform::kApns) == store::Platform::kApns);
 static_assert(stored(push::Platform::kFcm) == store::Platform::kFcm);
 static_assert(stored(push::Platform::kWebPush) == store::Platform::kWebPush);
+
+std::string_view word_for(push::Platform platform) {
+  switch (platform) {
+    case push::Platform::kApns:
+      return "apns";
+    case push::Platform::kFcm:
+      return "fcm";
+    case push::Platform::kWebPush:
+      break;
+  }
+  return "webpush";
+}
 
 std::int64_t to_ms(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
@@ -259,7 +272,8 @@ tl::expected<store::AcceptedEvent, Refusal> Engine::Impl::publish(const Publicat
 
 store::Result<void> Engine::Impl::start() {
   for (auto& [key, to] : ways_) {
-    to->lane = dispatcher_.add_lane(to->provider.get(), &to->totals);
+    to->lane = dispatcher_.add_lane(to->provider.get(), &to->totals,
+                                    fmt::format("{}, {}", key.first, word_for(key.second)));
     inbox_.add_lane();
   }
   if (auto taken_up = take_up_unfinished(); !taken_up) return taken_up;
@@ -389,6 +403,10 @@ EngineStats Engine::Impl::stats() const {
                            .suppressed = read(to->totals.suppressed),
                            .retried = read(to->totals.retried),
                            .tokens_removed = read(to->totals.tokens_removed),
+                           .tokens_quarantined = read(to->totals.tokens_quarantined),
+                           .tokens_left_alone = read(to->totals.tokens_left_alone),
+                           .guard = to->totals.guard.load(std::memory_order_relaxed),
+                           .dead_percent = to->totals.dead_percent.load(std::memory_order_relaxed),
                            .provider = to->provider->health()});
   }
   const std::lock_guard lock(error_mutex_);

@@ -14,6 +14,7 @@
 #include "providers/provider.h"
 #include "relay/config/fanout_limits.h"
 #include "relay/fanout/publication.h"
+#include "relay/fanout/token_guard.h"
 #include "storage/store.h"
 
 namespace carillon::fanout {
@@ -36,8 +37,12 @@ struct LaneStats {
   push::Platform platform = push::Platform::kApns;
   std::uint64_t submitted = 0;  // handed to the provider, repeats and retries included
   std::uint64_t accepted = 0, rejected = 0, expired = 0, dead_lettered = 0, suppressed = 0;
-  std::uint64_t retried = 0;         // recorded for a later attempt
-  std::uint64_t tokens_removed = 0;  // asked of the store after a provider's explicit word
+  std::uint64_t retried = 0;  // recorded for a later attempt
+  // Asked of the store after a provider's word on the token: to go, to wait for a decision.
+  std::uint64_t tokens_removed = 0, tokens_quarantined = 0;
+  std::uint64_t tokens_left_alone = 0;  // of no use, and perhaps for our own fault
+  TokenGuard::State guard = TokenGuard::State::kLearning;
+  std::uint32_t dead_percent = 0;  // of the answers that the guard judged last
   push::ProviderHealth provider;
 };
 

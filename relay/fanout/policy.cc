@@ -284,7 +284,10 @@ Outcome decide(const Attempt& attempt, const push::Verdict& verdict, std::int64_
   const std::int64_t due_ms = now_ms + wait_ms(rule, attempt, verdict, limits, jitter);
   const bool counts = rule.course == Course::kAgain;
   Outcome outcome = retry(attempt, counts ? counted : attempt.made_before, due_ms, limits);
-  if (rule.reach == Reach::kLane) outcome.pause_until_ms = due_ms;
+  if (rule.reach == Reach::kLane) {
+    // There is one lane: nothing to spread.
+    outcome.pause_until_ms = now_ms + wait_ms(rule, attempt, verdict, limits, 0.0);
+  }
   outcome.slow_down = rule.slow_down;
   return outcome;
 }

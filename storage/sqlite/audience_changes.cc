@@ -161,9 +161,12 @@ bool AudienceEdit::update_in_place(Place place, const DeviceRegistration& line, 
   const bool same_traits =
       device.traits ? traits_at(position) == facts.traits : facts.traits.empty();
   const bool later = facts.seen_day > device.seen_day;
-  const bool awakes = device.stale && (later || line.last_seen_ms == 0);
+  // A token that is not the one that was called dead is news, whoever tells it and when.
+  const bool awakes =
+      device.stale && (later || line.last_seen_ms == 0 || (!same_token && in_quarantine(position)));
+  const bool renews = line.by_app && facts.now_ms > device.registered_ms;
   if (same_token && known.locale == facts.locale && device.timezone == facts.timezone &&
-      same_traits && !later && !awakes) {
+      same_traits && !later && !awakes && !renews) {
     return false;
   }
 
@@ -171,6 +174,7 @@ bool AudienceEdit::update_in_place(Place place, const DeviceRegistration& line, 
   Subscriber::Device& changed = change(slot).devices[place.index];
   changed.timezone = facts.timezone;
   if (later) changed.seen_day = facts.seen_day;
+  if (renews) changed.registered_ms = facts.now_ms;
   if (!same_traits) {
     changed.traits = !facts.traits.empty();
     trait_edits_[position] = std::move(facts.traits);
@@ -184,7 +188,10 @@ bool AudienceEdit::update_in_place(Place place, const DeviceRegistration& line, 
     stored.platform = line.platform;
     stored.token = line.token;
   }
-  if (awakes) changed.stale = stored.stale = false;
+  if (awakes) {
+    changed.stale = stored.stale = false;
+    leave_quarantine(position);
+  }
   if (!same_platform || awakes) stored.since = since();
   stored.locale = facts.locale;
   edit_device(position, std::move(stored));
@@ -282,6 +289,7 @@ void AudienceEdit::detach(Slot& slot, std::size_t index) {
   edit_name(tables_.token_key(subscriber.app, stored.platform, stored.token), slot.id, true);
   edit_device(position, std::nullopt);
   if (device.traits) trait_edits_[position].clear();
+  if (device.stale) leave_quarantine(position);
   subscriber.devices.erase(subscriber.devices.begin() + static_cast<std::ptrdiff_t>(index));
   subscriber.freed_at = meta_.clock;
 }
@@ -447,22 +455,6 @@ void AudienceEdit::set_stale(Slot& slot, std::size_t index) {
   StoredDevice stored = device_at(slot, device.ordinal).stored();
   stored.stale = true;
   edit_device(position_of(slot.id, device.ordinal), std::move(stored));
-}
-
-bool AudienceEdit::remove_dead(DevicePosition position, Platform platform, std::string_view token,
-                               std::int64_t dead_since_ms) {
-  Slot* holder = slot(subscriber_of(position));
-  if (!holder) return false;
-  const auto& devices = holder->now.devices;
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    if (devices[i].ordinal != ordinal_of(position)) continue;
-    if (devices[i].platform != platform || devices[i].registered_ms >= dead_since_ms) return false;
-    if (!token.empty() && device_at(*holder, devices[i].ordinal).token != token) return false;
-    detach(*holder, i);
-    drop_if_empty(*holder);
-    return true;
-  }
-  return false;
 }
 
 }  // namespace carillon::store::sqlite

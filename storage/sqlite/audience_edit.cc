@@ -20,6 +20,7 @@ AudienceEdit::AudienceEdit(Database& database, const NameLimits& limits)
       hot_at_(database),
       texts_(database),
       trait_encoder_(database),
+      quarantine_(database),
       data_version_(database, "PRAGMA data_version"),
       meta_row_(database,
                 "SELECT clock, next_subscriber, devices, subscribers, topics, probe, new_names, "
@@ -43,7 +44,9 @@ AudienceEdit::AudienceEdit(Database& database, const NameLimits& limits)
       update_app_(database,
                   "UPDATE app SET usual = ?2, subscribers = ?3, apns = ?4, fcm = ?5, webpush = ?6 "
                   "WHERE id = ?1"),
-      walk_(database, "SELECT k, d FROM sub WHERE k > ? ORDER BY k LIMIT ?") {}
+      walk_(database, "SELECT k, d FROM sub WHERE k > ? ORDER BY k LIMIT ?"),
+      put_quarantine_(database, "INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?, ?)"),
+      erase_quarantine_(database, "DELETE FROM quarantine WHERE position = ?") {}
 
 // --- the transaction -----------------------------------------------------------------------------
 
@@ -104,6 +107,7 @@ void AudienceEdit::forget_request() {
   device_edits_.clear();
   name_edits_.clear();
   trait_edits_.clear();
+  quarantine_edits_.clear();
   member_edits_.clear();
   unusual_edits_.clear();
   device_member_edits_.clear();

@@ -21,11 +21,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "storage/quarantine.h"
 #include "storage/sqlite/audience_tables.h"
 #include "storage/sqlite/device_member_chunk.h"
 #include "storage/sqlite/hash_multimap.h"
 #include "storage/sqlite/member_chunk.h"
 #include "storage/sqlite/name_levels.h"
+#include "storage/sqlite/quarantine_tables.h"
 #include "storage/sqlite/text_dictionary.h"
 #include "storage/sqlite/trait_chunk.h"
 #include "storage/sqlite/trait_encoder.h"
@@ -67,8 +69,14 @@ class AudienceEdit {
   StaleSweep sweep_stale(std::string_view app, StaleAction action, std::int64_t before_ms,
                          DevicePosition after, std::size_t subscribers_max);
   // Whether the device went.
-  bool remove_dead(DevicePosition position, Platform platform, std::string_view token,
-                   std::int64_t dead_since_ms);
+  bool remove_dead(const TokenRemoval& word, Platform platform);
+  // Whether it was put there now.
+  bool quarantine_dead(const TokenRemoval& word, Platform platform, std::int64_t now_ms);
+  QuarantineStep decide_quarantine(std::string_view app, QuarantineAction action,
+                                   std::optional<Platform> platform, DevicePosition after,
+                                   std::size_t limit);
+  QuarantineStep decide_quarantine(std::string_view app, QuarantineAction action,
+                                   std::span<const std::string> devices);
 
   // The audience is frozen as it is now; the number that tells it from what comes later.
   std::uint64_t freeze();
@@ -218,6 +226,10 @@ class AudienceEdit {
   void drop_if_empty(Slot& slot);
   void edit_device(DevicePosition position, std::optional<StoredDevice> device);
   void set_stale(Slot& slot, std::size_t index);
+  std::optional<Place> told_dead(const TokenRemoval& word, Platform platform);
+  bool in_quarantine(DevicePosition position);
+  void leave_quarantine(DevicePosition position);
+  void decide(QuarantineAction action, Slot& slot, std::size_t index);
   void edit_name(std::uint64_t key, std::uint32_t subscriber, bool erase);
   std::uint64_t since() const { return oldest_running_ == kNoneRunning ? 0 : meta_.clock; }
 
@@ -230,6 +242,7 @@ class AudienceEdit {
   void edit_device_members(const Slot& slot);
   void flush_devices();
   void flush_traits();
+  void flush_quarantine();
   void flush_names();
   void flush_members();
   void flush_topics();
@@ -247,9 +260,10 @@ class AudienceEdit {
   HotCursor hot_at_;
   TextDictionary texts_;
   TraitEncoder trait_encoder_;
+  QuarantineTables quarantine_;
   Statement data_version_, meta_row_, write_meta_, oldest_, insert_app_, insert_topic_,
       topic_by_id_, update_topic_, put_subscriber_, erase_subscriber_, app_by_id_, update_app_,
-      walk_;
+      walk_, put_quarantine_, erase_quarantine_;
 
   // The transaction's.
   std::int64_t seen_version_ = -1;
@@ -279,6 +293,7 @@ class AudienceEdit {
   };
   std::vector<NameEdit> name_edits_;
   std::unordered_map<DevicePosition, std::string> trait_edits_;  // empty: none from now on
+  std::unordered_map<DevicePosition, std::optional<QuarantineRow>> quarantine_edits_;  // likewise
   std::vector<OrderedChunks<MemberFormat>::Edit> member_edits_, unusual_edits_;
   std::vector<OrderedChunks<DeviceMemberFormat>::Edit> device_member_edits_;
   std::vector<std::uint32_t> changed_topics_, changed_apps_;

@@ -38,6 +38,7 @@ void AudienceEdit::flush() {
   flush_names();
   flush_devices();
   flush_traits();
+  flush_quarantine();
   flush_members();
   flush_topics();
   flush_apps();

@@ -272,7 +272,7 @@ void EventEdit::insert_positions(std::int64_t event, std::size_t platform,
 void EventEdit::record(std::span<const Checkpoint> checkpoints, std::int64_t now_ms) {
   std::map<std::int64_t, bool> settles;  // whether anything of the event is, by event
   for (const Checkpoint& checkpoint : checkpoints) {
-    const Recorded recorded = record_job(checkpoint);
+    const Recorded recorded = record_job(checkpoint, now_ms);
     settles[recorded.event] |= recorded.settles;
   }
   for (const auto& [event, any] : settles) update_event(event, any, now_ms);
@@ -288,7 +288,7 @@ EventEdit::JobRow EventEdit::job_row(const JobKey& key) {
           .retries = row.natural(10)};
 }
 
-EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint) {
+EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint, std::int64_t now_ms) {
   JobRow job = job_row(checkpoint.job);
   const std::uint64_t settled_before = job.counters.settled();
   const Platform platform = checkpoint.job.platform;
@@ -311,7 +311,10 @@ EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint) {
                      failure.attempts, failure.at_ms);
   }
   for (const TokenRemoval& removal : checkpoint.removals) {
-    audience_.remove_dead(removal.position, platform, removal.token, removal.dead_since_ms);
+    audience_.remove_dead(removal, platform);
+  }
+  for (const TokenRemoval& word : checkpoint.quarantined) {
+    audience_.quarantine_dead(word, platform, now_ms);
   }
   finish_job(checkpoint, job);
   encoded_.clear();

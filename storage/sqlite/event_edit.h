@@ -48,7 +48,7 @@ class EventEdit {
     std::int64_t event = 0;
     bool settles = false;
   };
-  Recorded record_job(const Checkpoint& checkpoint);
+  Recorded record_job(const Checkpoint& checkpoint, std::int64_t now_ms);
   void record_retries(const Checkpoint& checkpoint, JobRow& job);
   void finish_job(const Checkpoint& checkpoint, JobRow& job);
   void add_reason(std::int64_t event, Platform platform, std::string_view reason,

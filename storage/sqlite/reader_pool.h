@@ -12,6 +12,7 @@
 #include "storage/sqlite/audience_census.h"
 #include "storage/sqlite/audience_scan.h"
 #include "storage/sqlite/event_tables.h"
+#include "storage/sqlite/quarantine_tables.h"
 #include "storage/sqlite/settled_file.h"
 #include "storage/sqlite/sqlite_store.h"
 
@@ -24,6 +25,7 @@ struct ReadSession {
         begin(database, "BEGIN"),
         end(database, "ROLLBACK"),
         audience(database),
+        quarantine(database),
         events(database),
         pages(database, audience),
         census(database, audience) {}
@@ -39,6 +41,7 @@ struct ReadSession {
   Connection database;
   Statement begin, end;
   AudienceTables audience;
+  QuarantineTables quarantine;
   EventTables events;
   AudiencePages pages;
   AudienceCensus census;

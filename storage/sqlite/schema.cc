@@ -170,6 +170,17 @@ ALTER TABLE meta ADD COLUMN new_names INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE meta ADD COLUMN new_names_next INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE meta ADD COLUMN young_names INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE meta ADD COLUMN young_names_next INTEGER NOT NULL DEFAULT 0;
+
+-- Devices that a provider called dead while it said so of too many (quarantine_tables.h).
+CREATE TABLE quarantine (
+  position INTEGER PRIMARY KEY,
+  app INTEGER NOT NULL,
+  platform INTEGER NOT NULL,
+  dead_since_ms INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL
+);
+CREATE INDEX quarantine_app ON quarantine (app);
 )sql";
 
 // Step i takes a store of version i to version i + 1: statements, then what they cannot say.

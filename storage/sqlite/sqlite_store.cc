@@ -81,7 +81,13 @@ class SqliteStore final : public Store {
       const auto id = audience.app(app);
       const auto found = id ? audience.find_device(*id, device) : std::nullopt;
       if (!found) fail(Error::Kind::kNotFound, "there is no such device");
-      return record_of(audience, *found);
+      DeviceRecord record = record_of(audience, *found);
+      if (record.stale) {
+        const std::uint8_t ordinal = found->subscriber.devices[found->index].ordinal;
+        record.quarantined = session.quarantine.has(sqlite::position_of(found->id, ordinal));
+        record.stale = !record.quarantined;
+      }
+      return record;
     });
   }
 
@@ -129,6 +135,52 @@ class SqliteStore final : public Store {
                                  DevicePosition after, std::size_t subscribers_max) override {
     return write<StaleSweep>([&](Writer::Session& session) {
       return session.audience.sweep_stale(app, action, before_ms, after, subscribers_max);
+    });
+  }
+
+  Result<std::vector<QuarantinedDevice>> quarantine(std::string_view app, DevicePosition after,
+                                                    std::size_t limit) override {
+    return readers_.with([&](ReadSession& session) {
+      std::vector<QuarantinedDevice> devices;
+      const auto id = session.audience.app(app);
+      if (!id) return devices;
+      sqlite::Subscriber subscriber;
+      for (sqlite::QuarantineRow& row : session.quarantine.rows(*id, after, limit)) {
+        const sqlite::Subscriber::Device* device =
+            session.audience.subscriber(sqlite::subscriber_of(row.position), subscriber)
+                ? subscriber.device_at(sqlite::ordinal_of(row.position))
+                : nullptr;
+        if (!device) sqlite::fail_corrupt("a device in quarantine");
+        devices.push_back({.position = row.position,
+                           .device = device->name,
+                           .platform = row.platform,
+                           .reason = std::move(row.reason),
+                           .dead_since_ms = row.dead_since_ms,
+                           .at_ms = row.at_ms});
+      }
+      return devices;
+    });
+  }
+
+  Result<PlatformCounts> count_quarantine(std::string_view app) override {
+    return readers_.with([&](ReadSession& session) {
+      const auto id = session.audience.app(app);
+      return id ? session.quarantine.counts(*id) : PlatformCounts{};
+    });
+  }
+
+  Result<QuarantineStep> decide_quarantine(std::string_view app, QuarantineAction action,
+                                           std::optional<Platform> platform, DevicePosition after,
+                                           std::size_t limit) override {
+    return write<QuarantineStep>([&](Writer::Session& session) {
+      return session.audience.decide_quarantine(app, action, platform, after, limit);
+    });
+  }
+
+  Result<QuarantineStep> decide_quarantine(std::string_view app, QuarantineAction action,
+                                           std::span<const std::string> devices) override {
+    return write<QuarantineStep>([&](Writer::Session& session) {
+      return session.audience.decide_quarantine(app, action, devices);
     });
   }
 
@@ -271,6 +323,7 @@ class SqliteStore final : public Store {
       const auto counts = session.events.counts();
       StoreStats stats{
           .devices = counts.devices, .subscribers = counts.subscribers, .topics = counts.topics};
+      stats.quarantined = session.quarantine.total();
       stats.file_bytes = bytes_of(session.database);
       stats.free_bytes = static_cast<std::uint64_t>(session.database.pragma("freelist_count") *
                                                     session.database.pragma("page_size"));

@@ -49,6 +49,7 @@ class StoreCheck {
     guarded([&] { unusual(); });
     guarded([&] { topics(); });
     guarded([&] { names(); });
+    guarded([&] { quarantine(); });
     guarded([&] { jobs(); });
     guarded([&] { frozen(); });
     return std::move(problems_);
@@ -221,6 +222,21 @@ class StoreCheck {
       }
     }
     compare("subscriptions of devices", total, device_subscriptions_);
+  }
+
+  void quarantine() {
+    Statement rows(database_, "SELECT position, app, platform FROM quarantine");
+    Subscriber subscriber;
+    for (Cursor row = rows.rows(); row.next();) {
+      const DevicePosition position = row.natural(0);
+      const Subscriber::Device* device = audience_.subscriber(subscriber_of(position), subscriber)
+                                             ? subscriber.device_at(ordinal_of(position))
+                                             : nullptr;
+      if (!device || !device->stale || subscriber.app != row.natural(1) ||
+          static_cast<std::uint64_t>(device->platform) != row.natural(2)) {
+        problem(fmt::format("the quarantine has position {}, where no such device is", position));
+      }
+    }
   }
 
   void apps() {

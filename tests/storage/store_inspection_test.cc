@@ -5,6 +5,7 @@
 
 #include "storage/sqlite/chunk_view.h"
 #include "storage/sqlite/database.h"
+#include "storage/sqlite/schema.h"
 #include "tests/storage/store_fixture.h"
 
 namespace carillon::store::store_inspection_test {
@@ -96,7 +97,7 @@ class StoreInspectionTest : public testing::Test {
 TEST_F(StoreInspectionTest, SumsUpWhatTheFileHas) {
   const auto summary = inspect(What::kSummary);
   ASSERT_TRUE(summary) << summary.error().message;
-  EXPECT_EQ(number(*summary, {"file", "format"}), 3U);
+  EXPECT_EQ(number(*summary, {"file", "format"}), std::uint64_t{sqlite::kFormatVersion});
   EXPECT_EQ(number(*summary, {"totals", "devices"}), 40U);
   EXPECT_EQ(number(*summary, {"chunks", "hot", "entries"}), 40U);
   EXPECT_EQ(number(*summary, {"chunks", "sub", "entries"}), 20U);

@@ -12,6 +12,7 @@
 #include <set>
 #include <utility>
 
+#include "storage/quarantine.h"
 #include "tests/storage/store_fixture.h"
 
 namespace carillon::store {
@@ -33,7 +34,8 @@ struct ModelDevice {
   std::map<std::string, AttributeValue> attributes;
   std::set<std::string> topics;  // its own
   Platform platform = Platform::kApns;
-  bool stale = false;
+  bool stale = false;        // in no audience
+  bool quarantined = false;  // ... and that is why
   std::int64_t registered_ms = 0, seen_day = 0;
   std::string owner;      // '#' and the device's name if anonymous
   std::uint64_t uid = 0;  // of the registration: another after an erasure or a move
@@ -70,7 +72,7 @@ class Model {
     devices.erase(name);
     if (device.owner[0] == '#') topics_of.erase(device.owner);
   }
-  Registered put(ModelDevice line, const std::vector<std::string>& topics) {
+  Registered put(ModelDevice line, const std::vector<std::string>& topics, bool by_app = false) {
     const std::set<std::string> added = std::exchange(line.topics, {});
     for (const auto& [name, other] : devices) {
       if (name != line.name && other.platform == line.platform && other.token == line.token) {
@@ -84,7 +86,7 @@ class Model {
       ModelDevice& device = known->second;
       result = Registered::kUnchanged;
       const bool awakes = device.stale;
-      device.stale = false;
+      device.stale = device.quarantined = false;
       if (awakes || line.seen_day > device.seen_day || device.timezone != line.timezone ||
           device.version != line.version || device.attributes != line.attributes) {
         result = Registered::kUpdated;
@@ -96,6 +98,10 @@ class Model {
       const bool same_platform = device.platform == line.platform;
       if (!same_platform) leave(device.uid);
       if (!same_platform || device.token != line.token) {
+        device.registered_ms = line.registered_ms;
+        result = Registered::kUpdated;
+      }
+      if (by_app && line.registered_ms > device.registered_ms) {
         device.registered_ms = line.registered_ms;
         result = Registered::kUpdated;
       }
@@ -329,7 +335,7 @@ class ModelRun {
 
   void step() {
     now_ms_ += below(10) == 0 ? kDayMs : 1;
-    switch (below(20)) {
+    switch (below(21)) {
       case 0:
       case 1:
       case 2:
@@ -364,12 +370,15 @@ class ModelRun {
         return count();
       case 19:
         return sweep_stale();
+      case 20:
+        return decide_quarantine();
     }
   }
 
   struct Line {
     ModelDevice device;
     std::vector<std::string> topics;
+    bool by_app = false;
     std::vector<std::string_view> topic_views, device_topic_views;
     std::vector<std::vector<std::string_view>> texts;
     std::vector<AttributeView> attributes;
@@ -400,7 +409,8 @@ class ModelRun {
               .topics = topic_views,
               .device_topics = device_topic_views,
               .app_version = device.version,
-              .attributes = attributes};
+              .attributes = attributes,
+              .by_app = by_app};
     }
   };
   Line random_line() {
@@ -425,12 +435,13 @@ class ModelRun {
       line.device = known->second;
       line.device.registered_ms = now;
       line.device.seen_day = now_ms_ / kDayMs;
-      line.device.stale = false;
+      line.device.stale = line.device.quarantined = false;
       if (below(4) == 0) line.device.attributes = random_attributes();
       if (below(3) == 0) line.device.token = token();
       if (below(4) == 0) line.device.platform = platform();
     }
     line.device.topics = own;
+    line.by_app = below(2) == 0;
     return line;
   }
   std::string version() { return "1." + std::to_string(below(12)); }
@@ -541,7 +552,7 @@ class ModelRun {
     Line line = random_line();
     const auto stored = store_->put_device(line.registration(app_), now_ms_);
     ASSERT_TRUE(stored) << stored.error().message;
-    EXPECT_EQ(*stored, model_.put(line.device, line.topics));
+    EXPECT_EQ(*stored, model_.put(line.device, line.topics, line.by_app));
   }
 
   void put_batch() {
@@ -553,7 +564,7 @@ class ModelRun {
     ASSERT_TRUE(stored) << stored.error().message;
     for (std::size_t i = 0; i < lines.size(); ++i) {
       ASSERT_TRUE((*stored)[i]);
-      EXPECT_EQ(*(*stored)[i], model_.put(lines[i].device, lines[i].topics)) << i;
+      EXPECT_EQ(*(*stored)[i], model_.put(lines[i].device, lines[i].topics, lines[i].by_app)) << i;
     }
   }
 
@@ -724,17 +735,59 @@ class ModelRun {
     const auto job = job_of(event, chosen->second);
     checkpoint.cursor = job.cursor;
     const std::int64_t dead_since = now_ms_ - static_cast<std::int64_t>(below(20));
-    checkpoint.removals = {{victim.position, victim.token, dead_since}};
+    const bool quarantined = below(2) == 0;
+    (quarantined ? checkpoint.quarantined : checkpoint.removals) = {
+        {victim.position, victim.token, dead_since, "Unregistered"}};
     if (job.counters.pending() > 0) {
       checkpoint.added.rejected = 1;
       ++event.settled[chosen->second];
     }
     const auto recorded = record_now(*store_, {checkpoint}, now_ms_);
     ASSERT_TRUE(recorded) << recorded.error().message;
-    for (const auto& [name, device] : model_.devices) {
+    for (auto& [name, device] : model_.devices) {
       if (device.token != victim.token || device.platform != checkpoint.job.platform) continue;
-      if (device.registered_ms < dead_since) model_.forget_device(std::string(name));
+      if (device.registered_ms >= dead_since) return;
+      if (!quarantined) return model_.forget_device(std::string(name));
+      device.stale = device.quarantined = true;
+      model_.leave(device.uid);
       return;
+    }
+  }
+
+  void decide_quarantine() {
+    const auto action = below(2) == 0 ? QuarantineAction::kRestore : QuarantineAction::kConfirm;
+    std::optional<Platform> only;
+    if (below(2) == 0) only = platform();
+    std::vector<std::string> decided;
+    PlatformCounts counts{};
+    for (const auto& [name, device] : model_.devices) {
+      if (!device.quarantined) continue;
+      ++counts[static_cast<std::size_t>(device.platform) - 1];
+      if (!only || device.platform == *only) decided.push_back(name);
+    }
+    EXPECT_EQ(store_->count_quarantine(app_).value(), counts);
+    std::uint64_t devices = 0;
+    if (below(2) == 0) {
+      const auto step = store_->decide_quarantine(app_, action, decided);
+      ASSERT_TRUE(step) << step.error().message;
+      devices = step->devices;
+    } else {
+      QuarantineStep step;
+      const std::size_t batch = 1 + below(5);
+      do {
+        const auto next = store_->decide_quarantine(app_, action, only, step.through, batch);
+        ASSERT_TRUE(next) << next.error().message;
+        step = *next;
+        devices += step.devices;
+      } while (!step.end);
+    }
+    EXPECT_EQ(devices, decided.size());
+    for (const std::string& name : decided) {
+      if (action == QuarantineAction::kConfirm) {
+        model_.forget_device(name);
+      } else {
+        model_.devices.at(name).stale = model_.devices.at(name).quarantined = false;
+      }
     }
   }
 
@@ -797,7 +850,8 @@ class ModelRun {
       EXPECT_EQ(device->timezone, expected.timezone);
       EXPECT_EQ(device->app_version, expected.version);
       EXPECT_EQ(device->last_seen_ms, expected.seen_day * kDayMs);
-      EXPECT_EQ(device->stale, expected.stale);
+      EXPECT_EQ(device->stale, expected.stale && !expected.quarantined);
+      EXPECT_EQ(device->quarantined, expected.quarantined);
       EXPECT_EQ(device->device_topics,
                 std::vector<std::string>(expected.topics.begin(), expected.topics.end()));
       std::map<std::string, AttributeValue> attributes;

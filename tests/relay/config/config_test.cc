@@ -108,6 +108,8 @@ retry_max_ms = 17
 apns_unavailable_ms = 19
 fcm_unavailable_ms = 20
 retries_per_job_max = 18
+dead_percent_max = 21
+dead_answers_min = 22
 drain_ms = 0
 [log]
 level = "warning"
@@ -157,6 +159,8 @@ ping_max_ms = 107
   EXPECT_EQ(config->fanout.apns_unavailable_ms, 19U);
   EXPECT_EQ(config->fanout.fcm_unavailable_ms, 20U);
   EXPECT_EQ(config->fanout.retries_per_job_max, 18U);
+  EXPECT_EQ(config->fanout.dead_percent_max, 21U);
+  EXPECT_EQ(config->fanout.dead_answers_min, 22U);
   EXPECT_EQ(config->fanout.drain_ms, 0U);
   EXPECT_EQ(config->log.level, "warning");
   using std::chrono::milliseconds;
@@ -297,6 +301,8 @@ TEST_F(ConfigTest, EveryNumberHasTwoEnds) {
       {"fanout", "apns_unavailable_ms", kFanoutRetryMs},
       {"fanout", "fcm_unavailable_ms", kFanoutRetryMs},
       {"fanout", "retries_per_job_max", kFanoutRetriesPerJob},
+      {"fanout", "dead_percent_max", kFanoutDeadPercent},
+      {"fanout", "dead_answers_min", kFanoutDeadAnswers},
       {"fanout", "drain_ms", kFanoutDrainMs},
       {"apps.video.fcm", "connections_max", kProviderConnections},
       {"apps.video.fcm", "streams_max", kProviderStreams},

@@ -277,6 +277,11 @@ TEST(DeliveryPolicy, JitterNeverComesBeforeWhatTheProviderOrItsVendorSaid) {
   EXPECT_LT(due(seconds(80), 0.999), 90'000);
   EXPECT_EQ(due(seconds(-1), 0.0), 10'000);
   EXPECT_EQ(due(seconds(-1), 0.5), 11'250);
+  const Verdict throttled{.kind = VerdictKind::kThrottled,
+                          .scope = ThrottleScope::kProject,
+                          .retry_after = seconds(80)};
+  EXPECT_EQ(decide(attempt, throttled, kNow, limits(), 0.5).pause_until_ms, kNow + 80'000)
+      << "the lane opens when it was told to, its devices come back spread";
 }
 
 TEST(DeliveryPolicy, TheEventsTimeAndTheBoundOnAttemptsHoldAtTheirEdges) {

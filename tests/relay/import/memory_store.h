@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "storage/device_export.h"
+#include "storage/quarantine.h"
 #include "storage/store.h"
 
 namespace carillon::import {
@@ -95,6 +96,24 @@ class MemoryStore : public store::Store {
   }
   store::Result<store::StaleSweep> sweep_stale(std::string_view, store::StaleAction, std::int64_t,
                                                store::DevicePosition, std::size_t) override {
+    return unasked();
+  }
+  store::Result<std::vector<store::QuarantinedDevice>> quarantine(std::string_view,
+                                                                  store::DevicePosition,
+                                                                  std::size_t) override {
+    return unasked();
+  }
+  store::Result<store::PlatformCounts> count_quarantine(std::string_view) override {
+    return unasked();
+  }
+  store::Result<store::QuarantineStep> decide_quarantine(std::string_view, store::QuarantineAction,
+                                                         std::optional<store::Platform>,
+                                                         store::DevicePosition,
+                                                         std::size_t) override {
+    return unasked();
+  }
+  store::Result<store::QuarantineStep> decide_quarantine(std::string_view, store::QuarantineAction,
+                                                         std::span<const std::string>) override {
     return unasked();
   }
   store::Result<store::AudienceCount> count(std::string_view app,
