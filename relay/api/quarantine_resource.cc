@@ -17,10 +17,8 @@
 namespace carillon::api {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-Json quarantine_counts(const store::PlatformCounts& counts) {
-  Json out = Json::object();
+nlohmann::ordered_json quarantine_counts(const store::PlatformCounts& counts) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::object();
   for (std::size_t i = 0; i < counts.size(); ++i) {
     out[std::string(platform_name(static_cast<store::Platform>(i + 1)))] = counts[i];
   }
@@ -134,11 +132,12 @@ Reply list_quarantine(store::Store& store, const Admission& admission) {
   if (!devices) return store_problem(devices.error(), Problem::kUnknownApp);
   const bool more = devices->size() > *limit;
   if (more) devices->resize(*limit);
-  Json document{{"app", app},
-                {"count", std::accumulate(counts->begin(), counts->end(), std::uint64_t{0})},
-                {"by_platform", quarantine_counts(*counts)},
-                {"devices", Json::array()},
-                {"next", nullptr}};
+  nlohmann::ordered_json document{
+      {"app", app},
+      {"count", std::accumulate(counts->begin(), counts->end(), std::uint64_t{0})},
+      {"by_platform", quarantine_counts(*counts)},
+      {"devices", nlohmann::ordered_json::array()},
+      {"next", nullptr}};
   for (const store::QuarantinedDevice& device : *devices) {
     document["devices"].push_back({{"device", device.device},
                                    {"platform", platform_name(device.platform)},
@@ -175,7 +174,7 @@ Reply decide_quarantine(store::Store& store, store::QuarantineAction action,
     } while (!step.end);
   }
   const char* const done = action == store::QuarantineAction::kRestore ? "restored" : "removed";
-  return Reply{.status = 200, .body = Json{{done, devices}}.dump() + "\n"};
+  return Reply{.status = 200, .body = nlohmann::ordered_json{{done, devices}}.dump() + "\n"};
 }
 
 }  // namespace carillon::api

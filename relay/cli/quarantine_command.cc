@@ -26,9 +26,9 @@ bool knows_quarantined_app(Terminal& terminal, const config::Config& config,
   return false;
 }
 
-std::string device_line(const store::QuarantinedDevice& device, bool json) {
+std::string device_line(const store::QuarantinedDevice& device, bool as_json) {
   const std::string_view platform = api::platform_name(device.platform);
-  if (json) {
+  if (as_json) {
     return nlohmann::ordered_json{{"device", device.device},
                                   {"platform", platform},
                                   {"reason", device.reason},
