@@ -1,5 +1,7 @@
 #include "device-sim/simulator.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 
 #include "device-sim/control/control_server.h"
@@ -43,6 +45,10 @@ class Simulator::Impl {
                                           PortProtocols::kHttp2AndHttp1);
     if (!fcm_tls) return {fcm_tls.error()};
 
+    if (options_.mix.has(Platform::kWebPush) && !options_.webpush) {
+      problems.emplace_back("the mix has webpush: add [webpush] with its public_key to the config");
+    }
+    if (options_.webpush) webpush_account_ = *options_.webpush;
     std::vector<GatewayLoop*> all;
     for (unsigned i = 0; i < options_.threads; ++i) {
       loops_.push_back(std::make_unique<GatewayLoop>(
@@ -52,6 +58,7 @@ class Simulator::Impl {
                     .faults = faults_,
                     .apns = options_.apns,
                     .fcm = options_.fcm,
+                    .webpush = webpush_account_,
                     .unix_ms = options_.unix_ms,
                     .seed = splitmix64(options_.seed) + std::uint64_t{16} * i}));
       all.push_back(loops_.back().get());
@@ -68,12 +75,25 @@ class Simulator::Impl {
             .protocols = PortProtocols::kHttp2AndHttp1,
             .limits = options_.fcm_limits},
            all, options_.fcm_listen, problems);
-    control_ = std::make_unique<ControlServer>(ControlParts{.population = population_,
-                                                            .journal = journal_,
-                                                            .book = book_,
-                                                            .faults = faults_,
-                                                            .loops = all,
-                                                            .unix_ms = options_.unix_ms});
+    if (options_.webpush) {
+      listen(Service::kWebPush,
+             {.listen = options_.webpush_listen,
+              .tls = *fcm_tls,
+              .protocols = PortProtocols::kHttp2AndHttp1,
+              .limits = options_.webpush_limits},
+             all, options_.webpush_listen, problems);
+      if (options_.webpush_origin.empty()) {
+        options_.webpush_origin = fmt::format("https://localhost:{}", options_.webpush_listen.port);
+      }
+    }
+    control_ =
+        std::make_unique<ControlServer>(ControlParts{.population = population_,
+                                                     .journal = journal_,
+                                                     .book = book_,
+                                                     .faults = faults_,
+                                                     .loops = all,
+                                                     .webpush_origin = options_.webpush_origin,
+                                                     .unix_ms = options_.unix_ms});
     const auto port = control_->bind(options_.control_listen);
     if (port) {
       options_.control_listen.port = *port;
@@ -108,6 +128,7 @@ class Simulator::Impl {
   }
 
   SimulatorOptions options_;
+  WebPushAccount webpush_account_;
   Population population_;
   Journal journal_;
   DeviceBook book_;
@@ -132,6 +153,10 @@ const ListenAddress& Simulator::apns_address() const {
 }
 const ListenAddress& Simulator::fcm_address() const {
   return impl_->options().fcm_listen;
+}
+std::optional<ListenAddress> Simulator::webpush_address() const {
+  if (!impl_->options().webpush) return std::nullopt;
+  return impl_->options().webpush_listen;
 }
 const ListenAddress& Simulator::control_address() const {
   return impl_->options().control_listen;

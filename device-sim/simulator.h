@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "device-sim/gateway/fcm_gateway.h"
 #include "device-sim/gateway/http2_limits.h"
 #include "device-sim/gateway/listen_address.h"
+#include "device-sim/gateway/webpush_gateway.h"
 #include "device-sim/population/mix.h"
 
 namespace device_sim {
@@ -27,6 +29,13 @@ struct SimulatorOptions {
   ListenAddress fcm_listen{.host = "127.0.0.1", .port = 8444};
   FcmAccount fcm;  // its access_token_key is drawn at start
   Http2Limits fcm_limits{.max_concurrent_streams = 100};
+
+  // The browsers' push service is there if it has a key.
+  ListenAddress webpush_listen{.host = "127.0.0.1", .port = 8446};
+  std::optional<WebPushAccount> webpush;
+  Http2Limits webpush_limits{.max_concurrent_streams = 100};
+  // Of the endpoints that `listen`'s phones register; empty: https://localhost and the port.
+  std::string webpush_origin;
 
   ListenAddress control_listen{.host = "127.0.0.1", .port = 8445};
 
@@ -61,6 +70,8 @@ class Simulator {
   // As bound.
   const ListenAddress& apns_address() const;
   const ListenAddress& fcm_address() const;
+  // Nothing if there is no such service.
+  std::optional<ListenAddress> webpush_address() const;
   const ListenAddress& control_address() const;
 
   // Ends all connections and joins all threads.

@@ -19,7 +19,7 @@ constexpr std::size_t kWriteBytes = 1 << 20;
 struct DevicesArguments {
   std::uint64_t count = 0;
   std::uint64_t seed = 1;
-  std::string mix = "apns:55,fcm:45";
+  std::string mix = Mix{}.to_string();
   bool shuffle = false;
   DeviceLineFormat format;
 };
@@ -70,6 +70,10 @@ std::function<int()> add_devices_command(CLI::App& app) {
       ->check(CLI::Range(std::uint64_t{1}, kDevicesMax));
   command->add_option("--seed", given->seed, "The seed that `serve` has")->capture_default_str();
   command->add_option("--mix", given->mix, "The mix that `serve` has")->capture_default_str();
+  command
+      ->add_option("--webpush-origin", given->format.webpush_origin,
+                   "Where the simulated push service of browsers is")
+      ->capture_default_str();
   command->add_option("--app", given->format.app, "The relay's name for the app")
       ->capture_default_str();
   command->add_option("--topic", given->format.topics,

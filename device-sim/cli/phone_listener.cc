@@ -17,6 +17,7 @@ constexpr std::time_t kTimeoutSeconds = 10;
 constexpr const char* kJson = "application/json";
 
 std::string_view model_of(std::string_view platform) {
+  if (platform == "webpush") return "browser";
   return platform == "apns" ? "iPhone" : "Android";
 }
 
@@ -116,10 +117,11 @@ tl::expected<void, std::string> PhoneListener::enrol_phone(const json& created) 
   phone.device = created.at("device").get<std::string>();
   phone.platform = created.at("platform").get<std::string>();
   phone.label = fmt::format("phone {} ({})", phones_.size() + 1, model_of(phone.platform));
-  const json body{{"platform", phone.platform},
-                  {"token", created.at("token")},
-                  {"subscriber", created.at("subscriber")},
-                  {"topics", json::array({plan_.topic})}};
+  json body{{"platform", phone.platform},
+            {"subscriber", created.at("subscriber")},
+            {"topics", json::array({plan_.topic})}};
+  const char* const address = phone.platform == "webpush" ? "subscription" : "token";
+  body[address] = created.at(address);
   const auto answer = endpoints_->relay.Put(
       fmt::format("/v1/apps/{}/devices/{}", path_segment(plan_.app), path_segment(phone.device)),
       body.dump(), kJson);

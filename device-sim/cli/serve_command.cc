@@ -33,10 +33,12 @@ int serve(const ServeOverrides& overrides) {
   const std::string mix = options->mix.to_string();
   auto simulator = Simulator::start(std::move(*options));
   if (!simulator) return report(simulator.error());
+  const auto webpush = (*simulator)->webpush_address();
   fmt::print(
-      "apns listening on {}\nfcm listening on {}\ncontrol listening on {}\n"
+      "apns listening on {}\nfcm listening on {}\n{}control listening on {}\n"
       "devices {} seed {} mix {}\nready\n",
       (*simulator)->apns_address().to_string(), (*simulator)->fcm_address().to_string(),
+      webpush ? fmt::format("webpush listening on {}\n", webpush->to_string()) : "",
       (*simulator)->control_address().to_string(), devices, seed, mix);
   std::fflush(stdout);
 
@@ -55,9 +57,11 @@ std::function<int()> add_serve_command(CLI::App& app) {
   command->add_option("--config", given->config_path, "TOML file with certificate, keys, ports");
   command->add_option("--devices", given->devices, "How many devices the population has");
   command->add_option("--seed", given->seed, "What the devices' tokens are made from");
-  command->add_option("--mix", given->mix, "Shares of the platforms, e.g. apns:55,fcm:45");
+  command->add_option("--mix", given->mix,
+                      "Shares of the platforms, e.g. apns:50,fcm:40,webpush:10");
   command->add_option("--apns", given->apns, "Address of the APNs gateway");
   command->add_option("--fcm", given->fcm, "Address of the FCM and OAuth gateway");
+  command->add_option("--webpush", given->webpush, "Address of the browsers' push service");
   command->add_option("--control", given->control, "Address of the control API and the page");
   command->add_option("--faults", given->faults_path, "TOML file with a fault plan");
   command->add_option("--threads", given->threads, "Gateway loops");

@@ -188,6 +188,21 @@ void read_fcm(ConfigReader& reader, const toml::table& table, SimulatorOptions& 
   }
 }
 
+void read_webpush(ConfigReader& reader, const toml::table& table, SimulatorOptions& options) {
+  reader.only(table, "webpush", {"listen", "public_key", "origin", "max_concurrent_streams"});
+  reader.address(table, options.webpush_listen);
+  reader.whole(table, "max_concurrent_streams", options.webpush_limits.max_concurrent_streams, 1,
+               kStreamsMax);
+  reader.require(table, "webpush", "public_key");
+  options.webpush_origin = reader.text(table, "origin").value_or("");
+  if (!options.webpush_origin.empty() && !options.webpush_origin.starts_with("https://")) {
+    reader.problem(table.get("origin"), "origin must begin with https://");
+  }
+  if (auto key = reader.public_key(table, PublicKey::Kind::kEcP256)) {
+    options.webpush = WebPushAccount{.vapid_key = std::move(*key)};
+  }
+}
+
 void read_population(ConfigReader& reader, const toml::table& table, SimulatorOptions& options) {
   reader.only(table, "population", {"devices", "seed", "mix"});
   reader.whole(table, "devices", options.devices, 0, kDevicesMax);
@@ -217,11 +232,13 @@ void read_file(const std::string& path, SimulatorOptions& options,
         fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
     return;
   }
-  reader.only(root, "", {"tls", "apns", "fcm", "control", "population", "journal", "threads"});
+  reader.only(root, "",
+              {"tls", "apns", "fcm", "webpush", "control", "population", "journal", "threads"});
   reader.whole(root, "threads", options.threads, 1, kThreadsMax);
   read_tls(reader, reader.table(root, "tls"), options);
   read_apns(reader, reader.table(root, "apns"), options);
   read_fcm(reader, reader.table(root, "fcm"), options);
+  if (root.contains("webpush")) read_webpush(reader, reader.table(root, "webpush"), options);
   const toml::table& control = reader.table(root, "control");
   reader.only(control, "control", {"listen"});
   reader.address(control, options.control_listen);
@@ -246,6 +263,7 @@ void apply(const ServeOverrides& overrides, SimulatorOptions& options,
            std::vector<std::string>& problems) {
   apply_address("--apns", overrides.apns, options.apns_listen, problems);
   apply_address("--fcm", overrides.fcm, options.fcm_listen, problems);
+  apply_address("--webpush", overrides.webpush, options.webpush_listen, problems);
   apply_address("--control", overrides.control, options.control_listen, problems);
   if (overrides.seed) options.seed = *overrides.seed;
   if (overrides.devices) {

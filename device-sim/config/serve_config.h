@@ -17,6 +17,7 @@ struct ServeOverrides {
   std::optional<std::string> mix;
   std::optional<std::string> apns;
   std::optional<std::string> fcm;
+  std::optional<std::string> webpush;
   std::optional<std::string> control;
   std::optional<std::string> faults_path;
   std::optional<unsigned> threads;

@@ -163,8 +163,14 @@ class ControlServer::Impl {
     for (const Phone& phone : phones) {
       list.push_back({{"device", device_id(phone.number)},
                       {"platform", platform_name(phone.platform)},
-                      {"token", parts_.population.tokens().token(phone.platform, phone.number)},
                       {"subscriber", subscriber_id(phone.number)}});
+      if (phone.platform == Platform::kWebPush) {
+        std::string subscription;
+        append_subscription(parts_.population, parts_.webpush_origin, phone.number, subscription);
+        list.back()["subscription"] = json::parse(subscription);
+      } else {
+        list.back()["token"] = parts_.population.tokens().token(phone.platform, phone.number);
+      }
     }
     return list;
   }

@@ -23,6 +23,7 @@ struct ControlParts {
   DeviceBook& book;
   FaultBoard& faults;
   std::vector<GatewayLoop*> loops;
+  std::string webpush_origin;
   std::function<std::int64_t()> unix_ms;
 };
 

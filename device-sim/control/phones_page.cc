@@ -30,6 +30,7 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) minmax(19rem, 25rem)
 .screen { height: 26rem; border-radius: 1.5rem; padding: .9rem .7rem; overflow-y: auto; color: #fff;
   background: linear-gradient(165deg, #3a4a7a, #27324f 45%, #6a4a3a); }
 .fcm .screen { background: linear-gradient(165deg, #1f6b5c, #204350 50%, #4a3f6b); }
+.webpush .screen { background: linear-gradient(165deg, #5a4a86, #2f4670 55%, #6b4a3f); }
 .fcm.phone { border-radius: 1.2rem; } .fcm .screen { border-radius: .8rem; }
 .owner { text-align: center; font-size: .78rem; opacity: .85; margin-bottom: .8rem; }
 .owner strong { display: block; font-size: 1rem; }
@@ -92,7 +93,7 @@ const addPhone = phone => {
   const box = element("article", "phone " + phone.platform);
   const screen = element("div", "screen");
   const owner = element("div", "owner");
-  owner.append(element("strong", "", phone.platform === "apns" ? "iPhone" : "Android"), phone.device);
+  owner.append(element("strong", "", {apns: "iPhone", fcm: "Android", webpush: "Browser"}[phone.platform]), phone.device);
   const notes = element("div");
   screen.append(owner, notes);
   box.append(screen);
@@ -132,7 +133,7 @@ const state = s => {
                          [number(e.shown_twice), e.shown_twice ? "bad" : ""]])));
   }
   const rows = [];
-  for (const name of ["apns", "fcm"]) {
+  for (const name of ["apns", "fcm", "webpush"]) {
     const g = s.stats[name];
     rows.push([name, number(g.requests), number(g.accepted), number(g.connections_open)]);
     for (const [reason, count] of Object.entries(g.by_reason)) rows.push(["\u00a0\u00a0" + reason, number(count), "", ""]);

@@ -34,7 +34,15 @@ struct ReasonText {
 };
 
 std::size_t reason_count(Service service) {
-  return service == Service::kApns ? kApnsReasonCount : kFcmReasonCount;
+  switch (service) {
+    case Service::kApns:
+      return kApnsReasonCount;
+    case Service::kFcm:
+      return kFcmReasonCount;
+    case Service::kWebPush:
+      return kWebPushReasonCount;
+  }
+  return 0;
 }
 
 ReasonText reason_text(Service service, std::size_t reason) {
@@ -42,12 +50,17 @@ ReasonText reason_text(Service service, std::size_t reason) {
     const ApnsReasonRow& row = apns_row(static_cast<ApnsReason>(reason));
     return {row.reason, row.status};
   }
+  if (service == Service::kWebPush) {
+    const WebPushReasonRow& row = webpush_row(static_cast<WebPushReason>(reason));
+    return {row.name, row.status};
+  }
   const FcmReasonRow& row = fcm_row(static_cast<FcmReason>(reason));
   return {row.name, row.status};
 }
 
 static_assert(kApnsReasonCount <= GatewayCounters::kReasonsMax &&
-              kFcmReasonCount <= GatewayCounters::kReasonsMax);
+              kFcmReasonCount <= GatewayCounters::kReasonsMax &&
+              kWebPushReasonCount <= GatewayCounters::kReasonsMax);
 
 void add_loop(const GatewayCounters& loop, Service service, GatewaySum& sum) {
   for (std::size_t i = 0; i < reason_count(service); ++i) {
@@ -112,7 +125,8 @@ json time_json(std::int64_t unix_ms) {
   return unix_ms == 0 ? json() : json(rfc3339(unix_ms));
 }
 
-constexpr std::array<Service, kServiceCount> kServices{Service::kApns, Service::kFcm};
+constexpr std::array<Service, kServiceCount> kServices{Service::kApns, Service::kFcm,
+                                                       Service::kWebPush};
 
 // One metric family; `line` is called for each gateway with its name and sum.
 template <typename Line>
@@ -172,6 +186,7 @@ json stats_json(const ControlParts& parts) {
   return json{
       {"apns", gateway_json(sum_of(parts, Service::kApns))},
       {"fcm", gateway_json(fcm)},
+      {"webpush", gateway_json(sum_of(parts, Service::kWebPush))},
       {"oauth", {{"tokens_issued", fcm.tokens_issued}, {"tokens_refused", fcm.tokens_refused}}},
       {"faults", fault_counts_json(parts.faults)},
       {"journal",

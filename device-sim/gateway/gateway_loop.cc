@@ -25,7 +25,8 @@ constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 }  // namespace
 
 std::string_view service_name(Service service) {
-  return service == Service::kApns ? "apns" : "fcm";
+  constexpr std::array<std::string_view, kServiceCount> kNames{"apns", "fcm", "webpush"};
+  return kNames[static_cast<std::size_t>(service)];
 }
 
 class GatewayLoop::Impl {
@@ -34,7 +35,8 @@ class GatewayLoop::Impl {
       : unix_ms_(parts.unix_ms),
         context_(parts.population, parts.journal, parts.book, parts.faults, parts.seed),
         apns_(parts.apns, context_, counters_[0], splitmix64(parts.seed + 1)),
-        fcm_(parts.fcm, context_, counters_[1], splitmix64(parts.seed + 2)) {}
+        fcm_(parts.fcm, context_, counters_[1], splitmix64(parts.seed + 2)),
+        webpush_(parts.webpush, context_, counters_[2], splitmix64(parts.seed + 3)) {}
 
   ~Impl() { stop(); }
 
@@ -133,8 +135,8 @@ class GatewayLoop::Impl {
 
   void adopt(tcp::socket socket, const Port& port) {
     if (!work_.owns_work()) return;  // stopping
-    Gateway& gateway =
-        port.service == Service::kApns ? static_cast<Gateway&>(apns_) : static_cast<Gateway&>(fcm_);
+    const std::array<Gateway*, kServiceCount> gateways{&apns_, &fcm_, &webpush_};
+    Gateway& gateway = *gateways[static_cast<std::size_t>(port.service)];
     const auto connection = std::make_shared<TlsConnection>(
         std::move(socket), ConnectionParts{.gateway = gateway,
                                            .scratch = scratch_,
@@ -154,6 +156,7 @@ class GatewayLoop::Impl {
   LoopContext context_;
   ApnsGateway apns_;
   FcmGateway fcm_;
+  WebPushGateway webpush_;
   ReadScratch scratch_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};

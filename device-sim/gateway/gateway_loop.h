@@ -13,11 +13,12 @@
 #include "device-sim/gateway/listen_address.h"
 #include "device-sim/gateway/loop_context.h"
 #include "device-sim/gateway/tls_channel.h"
+#include "device-sim/gateway/webpush_gateway.h"
 
 namespace device_sim {
 
-enum class Service : std::uint8_t { kApns, kFcm };
-inline constexpr std::size_t kServiceCount = 2;
+enum class Service : std::uint8_t { kApns, kFcm, kWebPush };
+inline constexpr std::size_t kServiceCount = 3;
 std::string_view service_name(Service service);
 
 struct ServiceOptions {
@@ -35,6 +36,7 @@ struct LoopParts {
   FaultBoard& faults;
   const ApnsAccount& apns;
   const FcmAccount& fcm;
+  const WebPushAccount& webpush;
   std::function<std::int64_t()> unix_ms;  // the calendar clock, read once a batch; any thread
   std::uint64_t seed = 0;                 // of this loop's random numbers
 };

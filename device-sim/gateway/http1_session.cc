@@ -39,6 +39,8 @@ std::string_view phrase_of(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 201:
+      return "Created";
     case 400:
       return "Bad Request";
     case 401:
@@ -47,6 +49,12 @@ std::string_view phrase_of(int status) {
       return "Forbidden";
     case 404:
       return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 410:
+      return "Gone";
+    case 413:
+      return "Content Too Large";
     case 429:
       return "Too Many Requests";
     case 431:
@@ -265,6 +273,13 @@ void Http1Session::write_answer() {
   }
   if (response_.retry_after_s != 0) {
     fmt::format_to(std::back_inserter(out_), "retry-after: {}\r\n", response_.retry_after_s);
+  }
+  if (response_.has_location) {
+    fmt::format_to(std::back_inserter(out_), "location: {}\r\n",
+                   std::string_view(response_.location.data(), response_.location.size()));
+  }
+  if (response_.ttl_s) {
+    fmt::format_to(std::back_inserter(out_), "ttl: {}\r\n", *response_.ttl_s);
   }
   if (closes_) out_ += "connection: close\r\n";
   out_ += kLineEnd;

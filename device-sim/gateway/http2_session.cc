@@ -21,6 +21,8 @@ std::string_view status_text(int status) {
   switch (status) {
     case 200:
       return "200";
+    case 201:
+      return "201";
     case 400:
       return "400";
     case 401:
@@ -272,7 +274,7 @@ void Http2Session::go_away() {
 
 void Http2Session::submit(Stream& stream) {
   const Response& response = stream.response;
-  std::array<nghttp2_nv, 5> headers;
+  std::array<nghttp2_nv, 6> headers;
   std::size_t count = 0;
   headers[count++] = header(":status", status_text(response.status));
   if (response.has_apns_id) {
@@ -288,6 +290,16 @@ void Http2Session::submit(Stream& stream) {
     const auto end =
         std::to_chars(seconds.data(), seconds.data() + seconds.size(), response.retry_after_s);
     headers[count] = header("retry-after", {seconds.data(), end.ptr});
+    headers[count++].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+  }
+  if (response.has_location) {
+    headers[count++] = header("location", {response.location.data(), response.location.size()},
+                              NGHTTP2_NV_FLAG_NO_INDEX);
+  }
+  std::array<char, 10> ttl;
+  if (response.ttl_s) {
+    const auto end = std::to_chars(ttl.data(), ttl.data() + ttl.size(), *response.ttl_s);
+    headers[count] = header("ttl", {ttl.data(), end.ptr});
     headers[count++].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
   }
   nghttp2_data_provider provider{};

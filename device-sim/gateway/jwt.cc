@@ -1,6 +1,7 @@
 #include "device-sim/gateway/jwt.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
@@ -144,6 +145,21 @@ bool PublicKey::verifies(std::string_view signed_part, std::string_view signatur
                                      bytes_of(signed_part), signed_part.size()) == 1;
   ERR_clear_error();  // a bad signature leaves entries that would confuse the TLS code
   return good;
+}
+
+std::string PublicKey::point() const {
+  if (!key_ || kind_ != Kind::kEcP256) return {};
+  std::string point(1, '\4');
+  for (const char* coordinate : {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y}) {
+    BIGNUM* number = nullptr;
+    std::array<unsigned char, 32> bytes{};
+    if (EVP_PKEY_get_bn_param(key_.get(), coordinate, &number) == 1) {
+      BN_bn2binpad(number, bytes.data(), static_cast<int>(bytes.size()));
+    }
+    BN_free(number);
+    point.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  return point;
 }
 
 }  // namespace device_sim

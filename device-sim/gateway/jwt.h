@@ -44,6 +44,9 @@ class PublicKey {
   // Apple's own sample writes. RS256 for an RSA key.
   bool verifies(std::string_view signed_part, std::string_view signature) const;
 
+  // An EC key as Web Push names it: 0x04, X and Y, 65 bytes. Empty without a key.
+  std::string point() const;
+
  private:
   PublicKey(std::shared_ptr<evp_pkey_st> key, Kind kind) : key_(std::move(key)), kind_(kind) {}
   std::shared_ptr<evp_pkey_st> key_;

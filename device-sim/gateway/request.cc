@@ -15,16 +15,21 @@ bool is(std::string_view name, const char (&text)[N]) {
 
 Field field_of(std::string_view name) {
   switch (name.size()) {
+    case 3:
+      if (is(name, "ttl")) return Field::kTtl;
+      break;
     case 4:
       if (is(name, "host")) return Field::kHost;
       break;
     case 5:
       if (is(name, ":path")) return Field::kPath;
+      if (is(name, "topic")) return Field::kTopic;
       break;
     case 7:
       if (is(name, ":method")) return Field::kMethod;
       if (is(name, ":scheme")) return Field::kScheme;
       if (is(name, "apns-id")) return Field::kApnsId;
+      if (is(name, "urgency")) return Field::kUrgency;
       break;
     case 10:
       if (is(name, ":authority")) return Field::kAuthority;
@@ -46,6 +51,7 @@ Field field_of(std::string_view name) {
       break;
     case 16:
       if (is(name, "apns-collapse-id")) return Field::kApnsCollapseId;
+      if (is(name, "content-encoding")) return Field::kContentEncoding;
       break;
     default:
       break;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,10 @@ enum class Field : std::uint8_t {
   kApnsPriority,
   kApnsExpiration,
   kApnsCollapseId,
+  kTtl,
+  kTopic,
+  kUrgency,
+  kContentEncoding,
   kOther,
 };
 inline constexpr std::size_t kFieldCount = static_cast<std::size_t>(Field::kOther);
@@ -92,13 +97,18 @@ struct Response {
   std::uint32_t retry_after_s = 0;  // 0: no such header
   bool has_apns_id = false;
   std::array<char, 36> apns_id{};
-  std::string_view content_type;  // of static storage
+  bool has_location = false;
+  std::array<char, 19> location{};     // "/m/" and 16 digits: what Web Push made of the request
+  std::optional<std::uint32_t> ttl_s;  // how long Web Push keeps it
+  std::string_view content_type;       // of static storage
   std::string body;
 
   void clear() {
     status = 200;
     retry_after_s = 0;
     has_apns_id = false;
+    has_location = false;
+    ttl_s.reset();
     content_type = {};
     body.clear();
   }

@@ -49,7 +49,9 @@ tl::expected<std::vector<Phone>, std::string> DeviceBook::add_phones(
   std::vector<Phone> added;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint64_t number = population_.count() + phones_.size() + 1;
-    const auto turn = static_cast<Platform>(phones_.size() % kPlatformCount);
+    // Browsers only among those who have some: the relay need not send to them.
+    const std::size_t platforms = population_.mix().has(Platform::kWebPush) ? 3 : 2;
+    const auto turn = static_cast<Platform>(phones_.size() % platforms);
     const Phone phone{.number = number, .platform = platform.value_or(turn)};
     phones_.push_back(phone);
     added.push_back(phone);

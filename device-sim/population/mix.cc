@@ -8,7 +8,7 @@ namespace device_sim {
 namespace {
 
 constexpr std::uint32_t kWeightMax = 1'000'000;
-constexpr std::array<std::string_view, kPlatformCount> kNames{"apns", "fcm"};
+constexpr std::array<std::string_view, kPlatformCount> kNames{"apns", "fcm", "webpush"};
 
 }  // namespace
 
@@ -20,7 +20,8 @@ tl::expected<Platform, std::string> parse_platform(std::string_view name) {
   for (std::size_t i = 0; i < kPlatformCount; ++i) {
     if (kNames[i] == name) return static_cast<Platform>(i);
   }
-  return tl::unexpected(fmt::format("'{}' is not a platform; known are apns and fcm", name));
+  return tl::unexpected(
+      fmt::format("'{}' is not a platform; known are apns, fcm and webpush", name));
 }
 
 tl::expected<Mix, std::string> Mix::parse(std::string_view text) {

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "device-sim/gateway/jwt.h"
+
 namespace device_sim {
 namespace {
 
@@ -52,6 +54,7 @@ Population::Population(std::uint64_t seed, Mix mix, std::uint64_t count)
       mix_(mix),
       count_(count),
       tokens_(seed),
+      browser_keys_(seed),
       platform_key_(derive_key(seed, kPlatformPurpose)),
       shuffle_key_(derive_key(seed, kShufflePurpose)) {
   while ((1ULL << (2 * shuffle_half_bits_)) < count_) ++shuffle_half_bits_;
@@ -75,8 +78,26 @@ std::uint64_t Population::shuffled(std::uint64_t position) const {
   return value + 1;
 }
 
+void append_subscription(const Population& population, std::string_view origin,
+                         std::uint64_t number, std::string& out) {
+  const auto text = [](const auto& bytes) {
+    return base64url_encode({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  };
+  out += R"({"endpoint":")";
+  out += origin;
+  out += "/push/";
+  population.tokens().append_token(Platform::kWebPush, number, out);
+  out += R"(","keys":{"p256dh":")";
+  out += text(population.browser_keys().public_key(number));
+  out += R"(","auth":")";
+  out += text(population.browser_keys().secret(number));
+  out += R"("}})";
+}
+
 DeviceLines::DeviceLines(const Population& population, const DeviceLineFormat& format)
-    : population_(population), devices_per_subscriber_(format.devices_per_subscriber) {
+    : population_(population),
+      devices_per_subscriber_(format.devices_per_subscriber),
+      webpush_origin_(format.webpush_origin) {
   app_part_ = R"(","app":)" + nlohmann::json(format.app).dump() + R"(,"platform":")";
   tail_ = R"(","topics":)" + nlohmann::json(format.topics).dump() + "}\n";
 }
@@ -87,9 +108,15 @@ void DeviceLines::append(std::uint64_t number, std::string& out) const {
   append_number(number, out);
   out += app_part_;
   out += platform_name(platform);
-  out += R"(","token":")";
-  population_.tokens().append_token(platform, number, out);
-  out += R"(","subscriber":"u-)";
+  if (platform == Platform::kWebPush) {
+    out += R"(","subscription":)";
+    append_subscription(population_, webpush_origin_, number, out);
+  } else {
+    out += R"(","token":")";
+    population_.tokens().append_token(platform, number, out);
+    out += '"';
+  }
+  out += R"(,"subscriber":"u-)";
   append_number((number - 1) / devices_per_subscriber_ + 1, out);
   out += tail_;
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "device-sim/population/browser_keys.h"
 #include "device-sim/population/mix.h"
 #include "device-sim/population/token_codec.h"
 
@@ -26,6 +27,7 @@ class Population {
   std::uint64_t seed() const { return seed_; }
   const Mix& mix() const { return mix_; }
   const TokenCodec& tokens() const { return tokens_; }
+  const BrowserKeys& browser_keys() const { return browser_keys_; }
 
   bool contains(std::uint64_t number) const { return number >= 1 && number <= count_; }
   Platform platform_of(std::uint64_t number) const {
@@ -41,16 +43,23 @@ class Population {
   Mix mix_;
   std::uint64_t count_;
   TokenCodec tokens_;
+  BrowserKeys browser_keys_;
   SipKey platform_key_;
   SipKey shuffle_key_;
   unsigned shuffle_half_bits_ = 1;
 };
+
+// A browser's subscription as JSON, as PushSubscription.toJSON() has it, appended to `out`.
+// `origin` is the simulated push service's: "https://localhost:8446".
+void append_subscription(const Population& population, std::string_view origin,
+                         std::uint64_t number, std::string& out);
 
 // How `device-sim devices` words one device: a line of the relay's import format.
 struct DeviceLineFormat {
   std::string app = "video";
   std::vector<std::string> topics;
   std::uint64_t devices_per_subscriber = 1;
+  std::string webpush_origin = "https://localhost:8446";
 };
 
 // Writes lines into a caller's buffer; what is alike on every line is encoded once.
@@ -64,6 +73,7 @@ class DeviceLines {
  private:
   const Population& population_;
   std::uint64_t devices_per_subscriber_;
+  std::string webpush_origin_;
   std::string app_part_;
   std::string tail_;
 };

@@ -133,7 +133,7 @@ std::string TokenCodec::token(Platform platform, std::uint64_t number) const {
 
 std::optional<std::uint64_t> TokenCodec::number_of(Platform platform,
                                                    std::string_view token) const {
-  return platform == Platform::kApns ? number_of_apns(token) : number_of_fcm(token);
+  return platform == Platform::kApns ? number_of_apns(token) : number_of_fcm_form(platform, token);
 }
 
 std::optional<std::uint64_t> TokenCodec::number_of_apns(std::string_view token) const {
@@ -151,7 +151,8 @@ std::optional<std::uint64_t> TokenCodec::number_of_apns(std::string_view token) 
   return open(Platform::kApns, sealed);
 }
 
-std::optional<std::uint64_t> TokenCodec::number_of_fcm(std::string_view token) const {
+std::optional<std::uint64_t> TokenCodec::number_of_fcm_form(Platform platform,
+                                                            std::string_view token) const {
   if (token.size() != kFcmLength ||
       token.substr(kFcmInstallationLength, kFcmMark.size()) != kFcmMark) {
     return std::nullopt;
@@ -164,7 +165,7 @@ std::optional<std::uint64_t> TokenCodec::number_of_fcm(std::string_view token) c
       std::string_view(filler.data(), filler.size())) {
     return std::nullopt;
   }
-  return open(Platform::kFcm, sealed);
+  return open(platform, sealed);
 }
 
 std::optional<std::uint64_t> TokenCodec::number_of_installation(std::string_view fid) const {

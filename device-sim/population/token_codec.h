@@ -20,6 +20,7 @@ namespace device_sim {
 //
 //   APNs   hex(masked 8 bytes, check 8 bytes, filler 16 bytes)                 64 characters
 //   FCM    base64url(masked, check) ':' "APA91b" base64url-alphabet filler    143 characters
+//   Web Push: as FCM, the end of the endpoint's path
 //
 // The keys differ by platform. Changing any character of a token makes it unknown. Immutable, so
 // any thread may use it.
@@ -55,7 +56,7 @@ class TokenCodec {
   Sealed seal(Platform platform, std::uint64_t number) const;
   std::optional<std::uint64_t> open(Platform platform, Sealed sealed) const;
   std::optional<std::uint64_t> number_of_apns(std::string_view token) const;
-  std::optional<std::uint64_t> number_of_fcm(std::string_view token) const;
+  std::optional<std::uint64_t> number_of_fcm_form(Platform platform, std::string_view token) const;
 
   std::array<Keys, kPlatformCount> keys_;
 };
