@@ -434,7 +434,12 @@ class Store {
   // Events. `accept` stores event, idempotency record and one job per platform that has devices in
   // the audience, in one transaction, and freezes the audience: who comes later is not in it. A
   // topic nobody has subscribed to, or names nobody has, are an empty audience: completed at once.
-  virtual Result<AcceptedEvent> accept(const NewEvent& event) = 0;
+  // Returns at once; `done` runs once, when that is durable or has failed (then nothing was
+  // stored): on the writer's thread, where it must not block, or here, if the store is open to read
+  // only.
+  virtual void accept(NewEvent event, std::function<void(Result<AcceptedEvent>)> done) = 0;
+  // Waits for it.
+  Result<AcceptedEvent> accept(const NewEvent& event);
   virtual Result<EventRecord> event(const EventId& id) = 0;
   // Newest first, those before `before` (all zero: from the newest). `content` is left empty.
   virtual Result<std::vector<EventRecord>> events(const EventId& before, std::size_t limit) = 0;

@@ -168,10 +168,11 @@ tl::expected<Admission, Reply> Api::admit(const RequestHead& head) {
       .body_bytes_max = route.body == BodyPlan::kLines ? kImportBytesMax : parts_.body_bytes_max};
 }
 
-Reply Api::answer(const RequestHead& head, const Admission& admission, std::string_view body) {
+std::optional<Reply> Api::answer(const RequestHead& head, const Admission& admission,
+                                 std::string_view body, Later later) {
   switch (admission.match.route->endpoint) {
     case Endpoint::kPublish:
-      return events_.publish(head, body);
+      return events_.publish(head, body, std::move(later));
     case Endpoint::kListEvents:
       return events_.list(admission);
     case Endpoint::kShowEvent:

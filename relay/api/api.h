@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,8 @@ class Api : public Desk {
   explicit Api(Parts parts);
 
   tl::expected<Admission, Reply> admit(const RequestHead& head) override;
-  Reply answer(const RequestHead& head, const Admission& admission, std::string_view body) override;
+  std::optional<Reply> answer(const RequestHead& head, const Admission& admission,
+                              std::string_view body, Later later) override;
   Reply answer(const RequestHead& head, const Admission& admission, BodySource& body) override;
   void on_answered(const RequestHead& head, const Route* route, int status,
                    std::chrono::nanoseconds took) override;

@@ -20,6 +20,7 @@ enum class Stage : std::uint8_t {
   kAdmission,  // a worker has it: the head is whole
   kBody,       // the gate waits for a body that is kept whole
   kAnswer,     // a worker has it: head and body are whole
+  kAwaited,    // the desk has it, and answers later; then a worker
   kWriting,    // the gate writes the rest of an answer
   kLingering,  // answered and shut down; read empty until the client closes
   kClosed,
@@ -28,7 +29,8 @@ enum class Stage : std::uint8_t {
 // Where a body that is kept whole has got to.
 enum class BodyProgress : std::uint8_t { kNeedsMore, kComplete, kTooLarge, kMalformed };
 
-// Belongs to the gate's thread, or to one worker while its stage says so.
+// Belongs to the gate's thread, or to one worker while its stage says so; while an answer is
+// awaited to nobody, but for what is said below.
 struct Connection {
   explicit Connection(int fd) : socket(fd) {}
   ~Connection();
@@ -41,7 +43,7 @@ struct Connection {
   std::chrono::steady_clock::time_point deadline{};
   bool with_worker = false;  // the gate's thread only
   std::size_t requests = 0;  // answered
-  std::uint64_t charge = 0;  // bytes of memory promised to its body
+  std::uint64_t charge = 0;  // bytes of memory promised to its body, until it is answered
 
   std::string input;  // received, not yet used
   std::size_t scanned = 0;
@@ -50,6 +52,11 @@ struct Connection {
   std::chrono::steady_clock::time_point began{};  // when the head was whole
   std::string body;
   ChunkedDecoder chunks;
+
+  // An answer that the desk gives later: who still holds the request, and how the answer is made,
+  // which is the desk's to set. Who lets go last goes on with it.
+  std::atomic<int> holders{0};
+  MakeReply make_reply;
 
   std::string output;
   std::size_t written = 0;

@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string_view>
 #include <tl/expected.hpp>
 
@@ -29,6 +31,11 @@ class BodySource {
   virtual tl::expected<std::string_view, Problem> next() = 0;
 };
 
+// Makes an answer that was awaited: once, on a worker. May throw, as `answer` may.
+using MakeReply = std::function<Reply()>;
+// Says how the answer is made, on any thread, which it does not hold up.
+using Later = std::function<void(MakeReply)>;
+
 // Called on the gate's workers, many at once. May throw: the gate answers 500 then.
 class Desk {
  public:
@@ -36,9 +43,11 @@ class Desk {
 
   // Before a byte of the body is kept: path, key, media type. An error is the answer.
   virtual tl::expected<Admission, Reply> admit(const RequestHead& head) = 0;
-  // With the whole body; empty for routes that take none.
-  virtual Reply answer(const RequestHead& head, const Admission& admission,
-                       std::string_view body) = 0;
+  // With the whole body; empty for routes that take none. Nothing: the answer waits for something
+  // that this worker does not wait for. Then `later` is called exactly once, perhaps before this
+  // returns; if this throws or answers, it is not. Arguments are for the call alone.
+  virtual std::optional<Reply> answer(const RequestHead& head, const Admission& admission,
+                                      std::string_view body, Later later) = 0;
   // For BodyPlan::kLines.
   virtual Reply answer(const RequestHead& head, const Admission& admission, BodySource& body) = 0;
   // Once for each answer, when it is ready to be written. `head` is empty if it could not be read,

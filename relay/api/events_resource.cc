@@ -83,7 +83,8 @@ EventsResource::EventsResource(Publisher& publisher, store::Store& store,
                                const fanout::Clocks& clocks)
     : publisher_(publisher), store_(store), clocks_(clocks) {}
 
-Reply EventsResource::publish(const RequestHead& head, std::string_view body) {
+std::optional<Reply> EventsResource::publish(const RequestHead& head, std::string_view body,
+                                             Later later) {
   const std::string_view key = head.field("idempotency-key");
   if (has_field(head, "idempotency-key") && !is_idempotency_key(key)) {
     return problem_reply(Problem::kInvalidParameter,
@@ -96,9 +97,16 @@ Reply EventsResource::publish(const RequestHead& head, std::string_view body) {
     return problem_reply(publication.error().problem, "", publication.error().errors);
   publication->idempotency_key = key;
   publication->body_digest = sha256(body);
-  const auto accepted = publisher_.publish(*publication);
-  if (!accepted) return refusal_reply(accepted.error());
+  // On the store's writer, which has others to serve: the answer is made by a worker.
+  publisher_.publish(*std::move(publication), [this, later = std::move(later)](auto accepted) {
+    later([this, accepted = std::move(accepted)] { return published(accepted); });
+  });
+  return std::nullopt;
+}
 
+Reply EventsResource::published(
+    const tl::expected<store::AcceptedEvent, fanout::Refusal>& accepted) {
+  if (!accepted) return refusal_reply(accepted.error());
   const std::uint64_t targeted = sum(accepted->targeted);
   auto state = targeted == 0 ? store::EventState::kCompleted : store::EventState::kQueued;
   if (accepted->repeated) {

@@ -23,7 +23,8 @@ class EventsResource {
   // All must outlive it.
   EventsResource(Publisher& publisher, store::Store& store, const fanout::Clocks& clocks);
 
-  Reply publish(const RequestHead& head, std::string_view body);
+  // Nothing: the event waits for its commit, and `later` hears of it.
+  std::optional<Reply> publish(const RequestHead& head, std::string_view body, Later later);
   Reply list(const Admission& admission);
   Reply show(const Admission& admission);
   // The answer's socket goes to `watchers`.
@@ -33,6 +34,8 @@ class EventsResource {
   std::optional<Progress> progress(const store::EventId& event);
 
  private:
+  Reply published(const tl::expected<store::AcceptedEvent, fanout::Refusal>& accepted);
+
   Publisher& publisher_;
   store::Store& store_;
   const fanout::Clocks& clocks_;

@@ -1,7 +1,9 @@
 // What the API asks of the fan-out engine.
 #pragma once
 
+#include <functional>
 #include <tl/expected.hpp>
+#include <utility>
 
 #include "relay/fanout/engine.h"
 #include "relay/fanout/publication.h"
@@ -13,17 +15,15 @@ namespace carillon::api {
 class Publisher {
  public:
   virtual ~Publisher() = default;
-  virtual tl::expected<store::AcceptedEvent, fanout::Refusal> publish(
-      const fanout::Publication& publication) = 0;
+  virtual void publish(fanout::Publication publication, fanout::Published done) = 0;
   virtual fanout::EngineStats stats() const = 0;
 };
 
 class EnginePublisher : public Publisher {
  public:
   explicit EnginePublisher(fanout::Engine& engine) : engine_(engine) {}
-  tl::expected<store::AcceptedEvent, fanout::Refusal> publish(
-      const fanout::Publication& publication) override {
-    return engine_.publish(publication);
+  void publish(fanout::Publication publication, fanout::Published done) override {
+    engine_.publish(std::move(publication), std::move(done));
   }
   fanout::EngineStats stats() const override { return engine_.stats(); }
 

@@ -23,7 +23,7 @@ bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
 }
 
-std::string lower(std::string_view text) {
+std::string lower_case(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -94,7 +94,7 @@ tl::expected<void, HeadFault> parse_field(std::string_view line, RequestHead& he
         HeadFault{Problem::kHeadTooLarge,
                   "the head has more than " + std::to_string(kHeaderFieldsMax) + " fields"});
   }
-  head.fields.push_back({lower(line.substr(0, colon)), std::string(value)});
+  head.fields.push_back({lower_case(line.substr(0, colon)), std::string(value)});
   return {};
 }
 
@@ -122,7 +122,7 @@ tl::expected<void, HeadFault> read_framing(RequestHead& head, bool http_1_1) {
   if (has("transfer-encoding")) {
     if (has("content-length")) return malformed("content-length and transfer-encoding contradict");
     if (!http_1_1) return malformed("HTTP/1.0 has no transfer codings");
-    if (lower(head.field("transfer-encoding")) != "chunked") {
+    if (lower_case(head.field("transfer-encoding")) != "chunked") {
       return Fault(HeadFault{Problem::kUnsupportedTransferCoding, ""});
     }
     head.chunked = true;
@@ -140,7 +140,7 @@ tl::expected<void, HeadFault> read_framing(RequestHead& head, bool http_1_1) {
     head.content_length = length;
   }
   if (has("expect")) {
-    if (lower(head.field("expect")) != "100-continue") {
+    if (lower_case(head.field("expect")) != "100-continue") {
       return Fault(HeadFault{Problem::kExpectationFailed, ""});
     }
     head.expects_continue = http_1_1 && head.has_body();
@@ -154,7 +154,7 @@ void read_connection(RequestHead& head) {
     std::string_view rest = field.value;
     while (!rest.empty()) {
       const std::size_t comma = std::min(rest.find(','), rest.size());
-      const std::string option = lower(trim(rest.substr(0, comma)));
+      const std::string option = lower_case(trim(rest.substr(0, comma)));
       if (option == "close") {
         head.keep_alive = false;
         return;

@@ -6,11 +6,11 @@
 namespace carillon::api {
 namespace {
 
-using Json = nlohmann::json;
+using ParsedJson = nlohmann::json;
 
 // Builds the value while it watches for what the library would take silently: the last of two equal
 // names, and any depth.
-class StrictBuilder : public nlohmann::json_sax<Json> {
+class StrictBuilder : public nlohmann::json_sax<ParsedJson> {
  public:
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
@@ -20,13 +20,13 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   bool string(string_t& value) override { return put(std::move(value)); }
   bool binary(binary_t&) override { return false; }  // not in JSON text
 
-  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_object(std::size_t) override { return open(ParsedJson::object()); }
   bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool start_array(std::size_t) override { return open(ParsedJson::array()); }
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    Json& object = *open_.back();
+    ParsedJson& object = *open_.back();
     if (object.contains(name)) {
       return refuse(pointer() + "/" + pointer_token(name), "comes twice in the same object");
     }
@@ -44,31 +44,31 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     return false;
   }
 
-  Json root;
+  ParsedJson root;
   JsonFault fault;
 
  private:
-  Json* attach(Json value) {
+  ParsedJson* attach(ParsedJson value) {
     if (open_.empty()) {
       root = std::move(value);
       return &root;
     }
-    Json& parent = *open_.back();
+    ParsedJson& parent = *open_.back();
     if (parent.is_array()) {
       parent.push_back(std::move(value));
       return &parent.back();
     }
-    Json& member = parent[names_.back()];
+    ParsedJson& member = parent[names_.back()];
     member = std::move(value);
     return &member;
   }
 
-  bool put(Json value) {
+  bool put(ParsedJson value) {
     attach(std::move(value));
     return true;
   }
 
-  bool open(Json container) {
+  bool open(ParsedJson container) {
     if (open_.size() == kJsonDepthMax) {
       return refuse(pointer(),
                     "is nested deeper than " + std::to_string(kJsonDepthMax) + " levels");
@@ -101,7 +101,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
     return out;
   }
 
-  std::vector<Json*> open_;
+  std::vector<ParsedJson*> open_;
   std::vector<std::string> names_;  // the current member of each open object
 };
 
@@ -121,26 +121,26 @@ std::string pointer_token(std::string_view token) {
   return out;
 }
 
-std::string_view json_type_name(const Json& value) {
+std::string_view json_type_name(const ParsedJson& value) {
   switch (value.type()) {
-    case Json::value_t::null:
+    case ParsedJson::value_t::null:
       return "null";
-    case Json::value_t::object:
+    case ParsedJson::value_t::object:
       return "an object";
-    case Json::value_t::array:
+    case ParsedJson::value_t::array:
       return "an array";
-    case Json::value_t::string:
+    case ParsedJson::value_t::string:
       return "a string";
-    case Json::value_t::boolean:
+    case ParsedJson::value_t::boolean:
       return "a boolean";
     default:
       return "a number";
   }
 }
 
-tl::expected<Json, JsonFault> parse_strict_json(std::string_view text) {
+tl::expected<ParsedJson, JsonFault> parse_strict_json(std::string_view text) {
   StrictBuilder builder;
-  if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
+  if (!ParsedJson::sax_parse(text.begin(), text.end(), &builder)) {
     return tl::unexpected(std::move(builder.fault));
   }
   return std::move(builder.root);

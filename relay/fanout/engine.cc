@@ -109,7 +109,7 @@ class Engine::Impl {
   }
 
   store::Result<void> start();
-  tl::expected<store::AcceptedEvent, Refusal> publish(const Publication& publication);
+  void publish(Publication publication, Published done);
   void drain(std::chrono::milliseconds grace);
   EngineStats stats() const;
 
@@ -145,6 +145,17 @@ class Engine::Impl {
   tl::expected<Rendered, Refusal> render(const std::string& app,
                                          const push::Notification& notification,
                                          std::chrono::system_clock::time_point now);
+  // An event on its way to the store: what is needed when it is accepted.
+  struct Draft {
+    store::Job job;  // of any platform, and nobody targeted yet
+    push::Notification notification;
+    bool now_or_never = false;
+    Rendered rendered;
+    Published done;
+  };
+  std::optional<Refusal> objection(const Publication& publication) const;
+  void on_accepted(Draft& draft, store::Result<store::AcceptedEvent> accepted);
+  std::vector<Inbox::Started> jobs_of(Draft& draft, const store::PlatformCounts& targeted);
   store::EventId next_event_id();
   Now now() const;
   void run();
@@ -202,69 +213,102 @@ tl::expected<Engine::Impl::Rendered, Refusal> Engine::Impl::render(
   return messages;
 }
 
-tl::expected<store::AcceptedEvent, Refusal> Engine::Impl::publish(const Publication& publication) {
+std::optional<Refusal> Engine::Impl::objection(const Publication& publication) const {
   if (draining_) {
-    return tl::unexpected(
-        Refusal{.kind = Refusal::Kind::kDraining, .message = "the relay is shutting down"});
+    return Refusal{.kind = Refusal::Kind::kDraining, .message = "the relay is shutting down"};
   }
   if (!apps_.contains(publication.app)) {
-    return tl::unexpected(Refusal{.kind = Refusal::Kind::kUnknownApp,
-                                  .message = "there is no app '" + publication.app + "'"});
+    return Refusal{.kind = Refusal::Kind::kUnknownApp,
+                   .message = "there is no app '" + publication.app + "'"};
   }
   if (jobs_ >= kJobsWaitingMax) {
-    return tl::unexpected(Refusal{.kind = Refusal::Kind::kBacklog,
-                                  .message = "too many events are waiting for their providers"});
+    return Refusal{.kind = Refusal::Kind::kBacklog,
+                   .message = "too many events are waiting for their providers"};
   }
+  return std::nullopt;
+}
 
+// What crashes and refusals leave:
+// - before the commit: nothing happened, and the publisher got no answer.
+// - after it, before `done`: the jobs are found again at the next start; the publisher got no
+//   answer and repeats the request with its key.
+// - the commit fails: nothing is stored, `done` hears of it, no job starts.
+// - the publisher goes away: `done` is called all the same, and the event is sent.
+// - the relay drains: `drain` waits for events that were handed to the store; later ones are
+//   refused here.
+void Engine::Impl::publish(Publication publication, Published done) {
+  if (auto refusal = objection(publication)) return done(tl::unexpected(*std::move(refusal)));
   const auto now = clocks_.calendar();
   const std::int64_t accepted_ms = to_ms(now);
   const bool now_or_never = publication.ttl.count() == 0;
   store::NewEvent event{
       .id = next_event_id(),
-      .app = publication.app,
-      .audience = publication.audience,
+      .app = std::move(publication.app),
+      .audience = std::move(publication.audience),
       .content = encode_content(publication.notification, now_or_never),
       .priority = static_cast<std::uint8_t>(publication.notification.priority),
       .accepted_ms = accepted_ms,
       .expires_ms =
           accepted_ms +
           (now_or_never ? kNowOrNeverMs : std::chrono::milliseconds(publication.ttl).count()),
-      .idempotency_key = publication.idempotency_key,
+      .idempotency_key = std::move(publication.idempotency_key),
       .body_digest = publication.body_digest};
-  push::Notification notification = publication.notification;
+  push::Notification notification = std::move(publication.notification);
   notification.event_id = to_string(event.id);
   notification.expires_at = provider_expiry(event.expires_ms, now_or_never);
-  auto rendered = render(publication.app, notification, now);
-  if (!rendered) return tl::unexpected(std::move(rendered.error()));
+  auto rendered = render(event.app, notification, now);
+  if (!rendered) return done(tl::unexpected(std::move(rendered.error())));
+  if (!inbox_.expect()) {
+    return done(tl::unexpected(
+        Refusal{.kind = Refusal::Kind::kDraining, .message = "the relay is shutting down"}));
+  }
+  // As much as can be is made here, and not on the writer's thread.
+  const auto draft = std::make_shared<Draft>(Draft{.job = {.key = {.event = event.id},
+                                                           .app = event.app,
+                                                           .priority = event.priority,
+                                                           .accepted_ms = accepted_ms,
+                                                           .expires_ms = event.expires_ms},
+                                                   .notification = std::move(notification),
+                                                   .now_or_never = now_or_never,
+                                                   .rendered = *std::move(rendered),
+                                                   .done = std::move(done)});
+  store_.accept(std::move(event), [this, draft](store::Result<store::AcceptedEvent> accepted) {
+    on_accepted(*draft, std::move(accepted));
+  });
+}
 
-  // A crash before the commit: nothing happened, and the publisher got no answer. After it: the
-  // jobs are found again at the next start.
-  auto accepted = store_.accept(event);
-  if (!accepted) return tl::unexpected(refusal_of(accepted.error()));
-  if (accepted->repeated) return *accepted;
-  events_accepted_.fetch_add(1, std::memory_order_relaxed);
-
+// On the writer's thread. The fan-out hears of the event first: the publisher can wait.
+void Engine::Impl::on_accepted(Draft& draft, store::Result<store::AcceptedEvent> accepted) {
   std::vector<Inbox::Started> jobs;
+  if (accepted && !accepted->repeated) {
+    events_accepted_.fetch_add(1, std::memory_order_relaxed);
+    jobs = jobs_of(draft, accepted->targeted);
+    jobs_.fetch_add(jobs.size(), std::memory_order_relaxed);
+  }
+  inbox_.started(std::move(jobs));  // after which this engine may end
+  if (!accepted) return draft.done(tl::unexpected(refusal_of(accepted.error())));
+  draft.done(*std::move(accepted));
+}
+
+std::vector<Inbox::Started> Engine::Impl::jobs_of(Draft& draft,
+                                                  const store::PlatformCounts& targeted) {
+  std::vector<Inbox::Started> jobs;
+  auto left = targeted.size() - std::count(targeted.begin(), targeted.end(), 0u);
   for (const push::Platform platform : kAllPlatforms) {
     const std::size_t place = static_cast<std::size_t>(platform) - 1;
-    const std::uint64_t targeted = accepted->targeted[place];
-    if (targeted == 0) continue;
-    store::Job job{.key = {event.id, stored(platform)},
-                   .app = event.app,
-                   .priority = event.priority,
-                   .accepted_ms = event.accepted_ms,
-                   .expires_ms = event.expires_ms};
-    job.counters.targeted = targeted;
-    jobs.push_back({.lane = find_way(event.app, platform)->lane,
-                    .start = {.job = std::move(job),
-                              .notification = notification,
-                              .now_or_never = now_or_never,
-                              .message = (*rendered)[place],
-                              .rendered_ms = accepted_ms}});
+    if (targeted[place] == 0) continue;
+    store::Job job = draft.job;
+    job.key.platform = stored(platform);
+    job.counters.targeted = targeted[place];
+    jobs.push_back(
+        {.lane = find_way(job.app, platform)->lane,
+         .start = {.job = std::move(job),
+                   .notification = --left == 0 ? std::move(draft.notification) : draft.notification,
+                   .now_or_never = draft.now_or_never,
+                   .message = draft.rendered[place],
+                   .rendered_ms = draft.job.accepted_ms}});
   }
-  jobs_.fetch_add(jobs.size(), std::memory_order_relaxed);
-  if (!jobs.empty()) inbox_.started(std::move(jobs));
-  return *accepted;
+  return jobs;
 }
 
 // --- running
@@ -432,8 +476,15 @@ void Engine::add_provider(const std::string& app, std::unique_ptr<push::Provider
 store::Result<void> Engine::start() {
   return impl_->start();
 }
+void Engine::publish(Publication publication, Published done) {
+  impl_->publish(std::move(publication), std::move(done));
+}
 tl::expected<store::AcceptedEvent, Refusal> Engine::publish(const Publication& publication) {
-  return impl_->publish(publication);
+  std::promise<tl::expected<store::AcceptedEvent, Refusal>> promise;
+  auto future = promise.get_future();
+  impl_->publish(publication,
+                 [&promise](auto accepted) { promise.set_value(std::move(accepted)); });
+  return future.get();
 }
 void Engine::drain(std::chrono::milliseconds grace) {
   impl_->drain(grace);

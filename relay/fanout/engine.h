@@ -55,6 +55,9 @@ struct EngineStats {
   std::string store_error;  // why the latest checkpoint failed; empty if it did not
 };
 
+// What became of a publication.
+using Published = std::function<void(tl::expected<store::AcceptedEvent, Refusal>)>;
+
 class Engine {
  public:
   Engine(store::Store& store, const config::Fanout& limits, Clocks clocks, std::uint64_t seed);
@@ -68,7 +71,11 @@ class Engine {
   // Takes up every unfinished job and runs from then on. Fails if the store cannot be read.
   store::Result<void> start();
 
-  // Returns once the event is durable. Any thread.
+  // Any thread; waits for nothing. `done` is called once: when the event is durable or the store
+  // has refused it, on the store's writer, which it must not hold up; or before this returns, with
+  // a refusal for which nobody had to be asked.
+  void publish(Publication publication, Published done);
+  // Waits for it.
   tl::expected<store::AcceptedEvent, Refusal> publish(const Publication& publication);
 
   // No new work; waits for answers up to `grace`, settles the rest, writes the last checkpoint.

@@ -1,5 +1,6 @@
 // Where other threads meet the fan-out thread. What waits here is bounded by what was handed out:
-// verdicts by `repeat_bound`, a single recorded checkpoint, jobs by kJobsWaitingMax.
+// verdicts by `repeat_bound`, a single recorded checkpoint, jobs by kJobsWaitingMax; the events
+// that are expected by the requests that the API has open.
 #pragma once
 
 #include <chrono>
@@ -46,16 +47,33 @@ class Inbox {
       waiting.insert(waiting.end(), verdicts.begin(), verdicts.end());
     });
   }
+  // An event goes to the store, and `started` will say what came of it. False: too late, the relay
+  // is shutting down.
+  bool expect() {
+    const std::lock_guard lock(mutex_);
+    if (contents_.draining) return false;
+    ++expected_;
+    return true;
+  }
+  // The jobs of an event that was expected; none if it was refused.
   void started(std::vector<Started> jobs) {
-    put([&](Contents& contents) {
-      for (Started& job : jobs) contents.started.push_back(std::move(job));
-    });
+    // Under one lock, and nothing after it: who waits for the last of them may end the inbox.
+    const std::lock_guard lock(mutex_);
+    if (!jobs.empty()) {
+      for (Started& job : jobs) contents_.started.push_back(std::move(job));
+      if (std::exchange(sleeping_, false)) wake_.notify_one();
+    }
+    if (--expected_ == 0) none_expected_.notify_all();
   }
   void recorded(store::Result<void> result) {
     put([&](Contents& contents) { contents.recorded = std::move(result); });
   }
+  // Nothing is expected any more: waits for what was, which the store answers in bounded time.
   void drain() {
-    put([this](Contents& contents) { contents.draining = told_ = true; });
+    std::unique_lock lock(mutex_);
+    contents_.draining = told_ = true;
+    wake_.notify_one();
+    none_expected_.wait(lock, [this] { return expected_ == 0; });
   }
   void stop() {
     put([this](Contents& contents) { contents.stopping = told_ = true; });
@@ -93,7 +111,8 @@ class Inbox {
   }
 
   std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable wake_, none_expected_;
+  std::size_t expected_ = 0;  // events that the store has not answered
   Contents contents_;
   bool sleeping_ = false;
   bool told_ = false;  // to drain or to stop, and has not heard it yet

@@ -222,9 +222,24 @@ class SqliteStore final : public Store {
     });
   }
 
-  Result<AcceptedEvent> accept(const NewEvent& event) override {
-    return write<AcceptedEvent>(
-        [&](Writer::Session& session) { return session.events.accept(event); });
+  using Store::accept;
+  void accept(NewEvent event, std::function<void(Result<AcceptedEvent>)> done) override {
+    if (!writer_) return done(tl::unexpected(read_only_error()));
+    struct Waiting {
+      NewEvent event;
+      AcceptedEvent accepted;
+      std::function<void(Result<AcceptedEvent>)> done;
+    };
+    const auto waiting = std::make_shared<Waiting>(Waiting{std::move(event), {}, std::move(done)});
+    writer_->submit(
+        [waiting](Writer::Session& session) {
+          waiting->accepted = session.events.accept(waiting->event);
+        },
+        Writer::Company::kShared,
+        [waiting](Result<void> result) {
+          if (!result) return waiting->done(tl::unexpected(std::move(result.error())));
+          waiting->done(waiting->accepted);
+        });
   }
 
   Result<EventRecord> event(const EventId& id) override {

@@ -111,13 +111,14 @@ TEST_F(ReadOnly, RefusesEveryCallThatWrites) {
   refused(store.unsubscribe_device("video", "news", "d-0"));
   refused(store.sweep_stale("video", StaleAction::kRemove, 1, 0, 1));
   refused(store.accept({}));
+  store.accept({}, [&](auto answer) { refused(answer); });
   refused(record_now(store, {}));
   refused(store.put_key({.name = "k"}));
   refused(store.revoke_key("k", 1));
   refused(store.forget_idempotency_keys(1));
   refused(store.compact({}, 1));
   refused(store.check_writable());
-  EXPECT_EQ(refusals.size(), 16u);
+  EXPECT_EQ(refusals.size(), 17u);
   EXPECT_EQ(read_everything(store), 1u);
 }
 

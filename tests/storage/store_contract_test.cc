@@ -371,6 +371,26 @@ TEST_P(StoreContract, AnswersARepeatedPublishWithTheFirst) {
   EXPECT_FALSE(accept(event).repeated);
 }
 
+TEST_P(StoreContract, TellsWhoDoesNotWaitForItWhatBecameOfAnEvent) {
+  put({.device = "d-1", .token = "aa", .topics = {"news"}});
+  std::vector<std::uint64_t> targeted;
+  std::vector<Error::Kind> refused;
+  constexpr std::uint32_t kEvents = 200;  // several commits of them
+  for (std::uint32_t i = 1; i <= kEvents; ++i) {
+    NewEvent event = to_topic(i);
+    if (i % 50 == 0) event.app.clear();
+    store_->accept(std::move(event), [&](Result<AcceptedEvent> accepted) {
+      if (!accepted) return refused.push_back(accepted.error().kind);
+      targeted.push_back(accepted->targeted[0]);
+    });
+  }
+  ASSERT_TRUE(store_->check_writable()) << "which comes after them";
+  EXPECT_EQ(targeted, std::vector<std::uint64_t>(kEvents - 4, 1));
+  EXPECT_EQ(refused, std::vector(4, Error::Kind::kInvalid));
+  reopen();
+  EXPECT_EQ(store_->events({}, kEvents)->size(), kEvents - 4);
+}
+
 TEST_P(StoreContract, RefusesEventsBeyondTheirLimits) {
   NewEvent event = to_topic(1);
   event.content.assign(kContentBytesMax, 'c');

@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -25,7 +27,8 @@ using testing::HasSubstr;
 constexpr std::uint64_t kBodyMax = 100;
 
 // Answers with what it was asked: the method, the path, the body. "/refuse" is not let in,
-// "/throw" throws, "/hold" waits for `release`, an "import" is read as it comes.
+// "/throw" throws, "/hold" waits for `release`, an "import" is read as it comes. "/later" is
+// answered by `answer_late`, "/at-once" by another thread before the desk returns.
 class EchoDesk : public Desk {
  public:
   tl::expected<Admission, Reply> admit(const RequestHead& head) override {
@@ -41,12 +44,41 @@ class EchoDesk : public Desk {
                         .body_bytes_max = kBodyMax};
     return admission;
   }
-  Reply answer(const RequestHead& head, const Admission&, std::string_view body) override {
+  std::optional<Reply> answer(const RequestHead& head, const Admission&, std::string_view body,
+                              Later later) override {
     if (head.target == "/hold") wait_for_release();
     Reply reply;
     reply.body = head.method + " " + head.target + " " + std::string(body);
     if (head.target == "/large") reply.body.assign(8 * 1024 * 1024, 'x');
+    if (head.target == "/at-once") {
+      std::thread([&] { later([reply] { return reply; }); }).join();
+      return std::nullopt;
+    }
+    if (head.target.starts_with("/later")) {
+      const std::lock_guard lock(mutex_);
+      awaited_.push_back([later, reply, fails = head.target == "/later-throw"] {
+        later([reply, fails] { return fails ? throw std::runtime_error("a secret") : reply; });
+      });
+      changed_.notify_all();
+      return std::nullopt;
+    }
     return reply;
+  }
+  // Waits until as many answers are awaited, then gives them all.
+  bool answer_late(std::size_t count) {
+    std::vector<std::function<void()>> awaited;
+    {
+      std::unique_lock lock(mutex_);
+      const auto all = [&] { return awaited_.size() >= count; };
+      if (!changed_.wait_for(lock, RawClient::kDeadline, all)) return false;
+      awaited.swap(awaited_);
+    }
+    for (const auto& give : awaited) give();
+    return true;
+  }
+  bool wait_until_awaited(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, RawClient::kDeadline, [&] { return awaited_.size() >= count; });
   }
   Reply answer(const RequestHead&, const Admission&, BodySource& body) override {
     std::string all;
@@ -88,6 +120,7 @@ class EchoDesk : public Desk {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool released_ = false;
+  std::vector<std::function<void()>> awaited_;
 };
 
 class GateTest : public testing::Test {
@@ -100,6 +133,7 @@ class GateTest : public testing::Test {
   }
   ~GateTest() override {
     desk_.release();
+    desk_.answer_late(0);
     gate_.reset();
   }
 
@@ -111,6 +145,14 @@ class GateTest : public testing::Test {
     gate_->start(*listener);
   }
   RawClient client() const { return RawClient(port_); }
+  bool eventually(const std::function<bool()>& holds) const {
+    const auto deadline = std::chrono::steady_clock::now() + RawClient::kDeadline;
+    while (!holds()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
 
   GateLimits limits_;
   EchoDesk desk_;
@@ -379,6 +421,113 @@ TEST_F(GateTest, BoundsTheMemoryOfBodiesOnTheirWay) {
   RawClient third(port_);
   third.say(begun);
   EXPECT_TRUE(is_refused(third.answer()) || is_refused(second.answer()));
+}
+
+// --- answers that come later --------------------------------------------------------------------
+
+TEST_F(GateTest, AnswersOthersWithItsOnlyWorkerWhileManyAnswersAreAwaited) {
+  limits_.threads = 1;
+  open();
+  std::vector<std::unique_ptr<RawClient>> waiting;
+  for (int i = 0; i < 20; ++i) {
+    waiting.push_back(std::make_unique<RawClient>(port_));
+    waiting.back()->say(request("POST", "/later", "", std::to_string(i)));
+  }
+  ASSERT_TRUE(desk_.wait_until_awaited(20));
+  EXPECT_EQ(client().ask(request("GET", "/alive"))->body, "GET /alive ");
+  EXPECT_EQ(desk_.answered, 1) << "none of those that wait";
+  ASSERT_TRUE(desk_.answer_late(20));
+  for (int i = 0; i < 20; ++i) {
+    const auto answer = waiting[static_cast<std::size_t>(i)]->answer();
+    ASSERT_TRUE(answer) << i;
+    EXPECT_EQ(answer->body, "POST /later " + std::to_string(i));
+  }
+}
+
+TEST_F(GateTest, TakesAnAnswerThatComesBeforeTheDeskReturns) {
+  open();
+  RawClient client(port_);
+  for (int i = 0; i < 50; ++i) {
+    const auto answer = client.ask(request("POST", "/at-once", "", std::to_string(i)));
+    ASSERT_TRUE(answer) << i;
+    EXPECT_EQ(answer->body, "POST /at-once " + std::to_string(i));
+  }
+}
+
+TEST_F(GateTest, AnswersPipelinedRequestsInTheirOrderAlsoIfOneIsAwaited) {
+  open();
+  RawClient client(port_);
+  client.say(request("POST", "/later", "", "one") + request("GET", "/2"));
+  ASSERT_TRUE(desk_.answer_late(1));
+  EXPECT_EQ(client.answer()->body, "POST /later one");
+  EXPECT_EQ(client.answer()->body, "GET /2 ");
+}
+
+TEST_F(GateTest, KeepsWhatWentWrongWithALateAnswerToItself) {
+  open();
+  RawClient client(port_);
+  client.say(request("POST", "/later-throw", "", "x"));
+  ASSERT_TRUE(desk_.answer_late(1));
+  const auto answer = client.answer();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 500);
+  EXPECT_EQ(answer->body.find("secret"), std::string::npos);
+}
+
+TEST_F(GateTest, ForgetsAClientThatLeavesBeforeItsAnswer) {
+  open();
+  {
+    RawClient gone(port_);
+    gone.say(request("POST", "/later", "", "x"));
+    ASSERT_TRUE(desk_.wait_until_awaited(1));
+  }
+  ASSERT_TRUE(desk_.answer_late(1));
+  EXPECT_TRUE(eventually([&] { return gate_->stats().connections == 0; }));
+  EXPECT_EQ(desk_.answered, 1) << "the request has happened all the same";
+}
+
+TEST_F(GateTest, ChargesTheBodiesOfAwaitedRequestsUntilTheyAreAnswered) {
+  limits_.buffered_bytes_max = 150;
+  open();
+  RawClient awaited(port_);
+  awaited.say(request("POST", "/later", "", std::string(100, 'a')));
+  ASSERT_TRUE(desk_.wait_until_awaited(1));
+  EXPECT_EQ(client().ask(request("POST", "/", "", std::string(50, 'b')))->status, 200);
+  EXPECT_EQ(client().ask(request("POST", "/", "", std::string(51, 'b')))->status, 503);
+  EXPECT_EQ(client().ask(request("GET", "/"))->status, 200) << "has no body";
+  ASSERT_TRUE(desk_.answer_late(1));
+  ASSERT_TRUE(awaited.answer());
+  EXPECT_EQ(client().ask(request("POST", "/", "", std::string(51, 'b')))->status, 200);
+}
+
+TEST_F(GateTest, ChargesAChunkedBodyForWhatItHasWhenItIsThere) {
+  limits_.buffered_bytes_max = kBodyMax + 10;
+  open();
+  RawClient awaited(port_);
+  awaited.say(request("POST", "/later", "Transfer-Encoding: chunked\r\n") +
+              "a\r\n0123456789\r\n0\r\n\r\n");
+  ASSERT_TRUE(desk_.wait_until_awaited(1));
+  EXPECT_EQ(client().ask(request("POST", "/", "", std::string(kBodyMax, 'b')))->status, 200);
+}
+
+TEST_F(GateTest, WaitsForAwaitedAnswersWhenItStopsHoweverShortTheGrace) {
+  for (const milliseconds grace : {milliseconds(0), milliseconds(60'000)}) {
+    open();
+    auto waiting = std::make_optional<RawClient>(port_);
+    waiting->say(request("POST", "/later", "", "x"));
+    ASSERT_TRUE(desk_.wait_until_awaited(1));
+    std::atomic<bool> stopped{false};
+    std::thread stopping([&] {
+      gate_->stop(grace);
+      stopped = true;
+    });
+    EXPECT_TRUE(eventually([&] { return !client().ask(request("GET", "/")); }));
+    EXPECT_FALSE(stopped);
+    EXPECT_TRUE(desk_.answer_late(1));
+    EXPECT_EQ(waiting->answer().has_value(), grace > milliseconds(0)) << "cut, if it has no grace";
+    waiting.reset();
+    stopping.join();
+  }
 }
 
 TEST_F(GateTest, ReadsAnImportAsItComesAndBoundsTheirNumber) {

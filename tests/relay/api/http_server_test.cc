@@ -121,6 +121,25 @@ TEST_F(HttpServerTest, AcceptsAnEventAndSaysWhereToFollowIt) {
   EXPECT_EQ(published.notification.title, "New upload");
 }
 
+TEST_F(HttpServerTest, AnswersOthersWhilePublishesWaitForTheirCommit) {
+  room_.publisher.holds = true;
+  constexpr std::size_t kMore = 24;  // than there are threads
+  std::vector<std::unique_ptr<RawClient>> publishers;
+  for (std::size_t i = 0; i < kMore; ++i) {
+    publishers.push_back(std::make_unique<RawClient>(server_->port()));
+    publishers.back()->say(request("POST", "/v1/events",
+                                   "Authorization: Bearer p\r\nContent-Type: application/json\r\n",
+                                   kEvent));
+  }
+  EXPECT_EQ(ask("GET", "/healthz").status, 200);
+  ASSERT_TRUE(room_.publisher.release(kMore));
+  for (const auto& publisher : publishers) {
+    const auto answer = publisher->answer();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status, 202) << answer->body;
+  }
+}
+
 TEST_F(HttpServerTest, SaysThatARepeatedEventIsTheFirst) {
   const store::EventId first = store_event(1, 1);
   room_.publisher.answer = [&](const auto&) {

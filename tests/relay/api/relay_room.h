@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -26,14 +28,25 @@ class ScriptedPublisher : public Publisher {
  public:
   using Answer = tl::expected<store::AcceptedEvent, fanout::Refusal>;
 
-  Answer publish(const fanout::Publication& publication) override {
+  void publish(fanout::Publication publication, fanout::Published done) override {
     const std::lock_guard lock(mutex_);
-    published.push_back(publication);
-    if (answer) return answer(publication);
-    store::AcceptedEvent accepted;
-    accepted.id[15] = static_cast<std::uint8_t>(published.size());
-    accepted.targeted = {2, 1, 0};
-    return accepted;
+    const Answer said = answer_to(publication);
+    published.push_back(std::move(publication));
+    if (!holds) return done(said);
+    held_.push_back([done = std::move(done), said] { done(said); });
+    changed_.notify_all();
+  }
+  // With `holds`: waits until as many wait for their answer, then gives it to all.
+  bool release(std::size_t count) {
+    std::vector<std::function<void()>> held;
+    {
+      std::unique_lock lock(mutex_);
+      const auto all_wait = [&] { return held_.size() >= count; };
+      if (!changed_.wait_for(lock, std::chrono::seconds(20), all_wait)) return false;
+      held.swap(held_);
+    }
+    for (const auto& tell : held) tell();
+    return true;
   }
   fanout::EngineStats stats() const override {
     const std::lock_guard lock(mutex_);
@@ -43,9 +56,20 @@ class ScriptedPublisher : public Publisher {
   std::function<Answer(const fanout::Publication&)> answer;
   std::vector<fanout::Publication> published;
   fanout::EngineStats stats_now;
+  bool holds = false;  // answers wait for `release`, as they do for a commit
 
  private:
+  Answer answer_to(const fanout::Publication& publication) const {
+    if (answer) return answer(publication);
+    store::AcceptedEvent accepted;
+    accepted.id[15] = static_cast<std::uint8_t>(published.size() + 1);
+    accepted.targeted = {2, 1, 0};
+    return accepted;
+  }
+
   mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::function<void()>> held_;
 };
 
 class RelayRoom {

@@ -248,5 +248,47 @@ TEST_F(EngineTest, ManyPublishersAtOnceLoseNothing) {
   EXPECT_EQ(engine_->stats().handed_out, 0u);
 }
 
+TEST_F(EngineTest, WhoDoesNotWaitForTheCommitHearsOfItOnce) {
+  subscribe(3);
+  start();
+  std::mutex mutex;
+  std::vector<store::EventId> accepted;
+  std::atomic<int> refused{0};
+  for (int i = 0; i < 100; ++i) {
+    Publication publication = hello();
+    if (i % 10 == 0) publication.app = "audio";
+    if (i % 10 == 1)
+      publication.audience.topics = {std::string(1'000, 'x')};  // the store's to refuse
+    engine_->publish(std::move(publication), [&](auto result) {
+      if (!result) {
+        ++refused;
+        return;
+      }
+      const std::lock_guard lock(mutex);
+      accepted.push_back(result->id);
+    });
+  }
+  engine_->drain(10s);
+  EXPECT_EQ(refused, 20);
+  ASSERT_EQ(accepted.size(), 80u);
+  start();
+  for (const auto& id : accepted) EXPECT_EQ(completed(id).jobs.at(0).counters.accepted, 3u);
+}
+
+TEST_F(EngineTest, DrainingWaitsForEventsThatAreOnTheirWayToTheStore) {
+  subscribe(1);
+  for (int round = 0; round < 10; ++round) {
+    start();
+    std::atomic<int> heard{0};
+    for (int i = 0; i < 20; ++i) {
+      engine_->publish(hello(), [&](auto) { ++heard; });
+    }
+    engine_.reset();
+    EXPECT_GE(heard, 19) << "round " << round << "; of the last the engine has heard";
+    ASSERT_TRUE(store_->check_writable()) << "which comes after it";
+    EXPECT_EQ(heard, 20) << "round " << round;
+  }
+}
+
 }  // namespace
 }  // namespace carillon::fanout

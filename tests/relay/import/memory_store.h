@@ -127,7 +127,10 @@ class MemoryStore : public store::Store {
   store::Result<store::TopicRecord> topic(std::string_view, std::string_view) override {
     return unasked();
   }
-  store::Result<store::AcceptedEvent> accept(const store::NewEvent&) override { return unasked(); }
+  void accept(store::NewEvent,
+              std::function<void(store::Result<store::AcceptedEvent>)> done) override {
+    done(unasked());
+  }
   store::Result<store::EventRecord> event(const store::EventId&) override { return unasked(); }
   store::Result<std::vector<store::EventRecord>> events(const store::EventId&,
                                                         std::size_t) override {
