@@ -34,7 +34,7 @@ void Gate::Impl::start(Listener listener) {
   }
   watcher_ = std::thread([this] { watch(); });
   for (std::size_t i = 0; i < std::max<std::size_t>(1, limits_.threads); ++i) {
-    workers_.emplace_back([this] { work(); });
+    workers_.emplace_back([this, &place = places_.emplace_back()] { work(place); });
   }
 }
 

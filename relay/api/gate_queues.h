@@ -15,61 +15,73 @@ namespace carillon::api {
 
 // Connections that a worker is to take. A worker is woken only while none is on its way: it takes
 // one and wakes the next if there are more. So a burst that one worker can serve costs one switch
-// of threads, and one whose workers wait for the disk gets as many as it needs.
+// of threads, and one whose workers wait for the disk gets as many as it needs. Who fell asleep
+// last is woken first: what it needs is still in the caches.
 class ReadyQueue {
  public:
+  // A worker's place to sleep in. Outlives its use by the queue.
+  class Place {
+    friend ReadyQueue;
+    std::condition_variable woken_;
+    bool called_ = false;
+  };
+
   // Any thread.
   void put(Connection& connection) {
-    bool wake = false;
+    Place* called = nullptr;
     {
       const std::lock_guard lock(mutex_);
       ready_.push_back(&connection);
-      wake = wants_another();
+      called = call_another();
     }
-    if (wake) changed_.notify_one();
+    if (called != nullptr) called->woken_.notify_one();
   }
 
-  // A worker: waits for one. Null: closed, and nothing is left.
-  Connection* take() {
+  // A worker, at its own place: waits for one. Null: closed, and nothing is left.
+  Connection* take(Place& place) {
     Connection* taken = nullptr;
-    bool wake = false;
+    Place* called = nullptr;
     {
       std::unique_lock lock(mutex_);
       while (ready_.empty()) {
         if (closed_) return nullptr;
-        ++asleep_;
-        changed_.wait(lock);
-        --asleep_;
+        asleep_.push_back(&place);
+        place.woken_.wait(lock, [&] { return place.called_; });
+        place.called_ = false;
         on_its_way_ = false;
       }
       taken = ready_.front();
       ready_.pop_front();
-      wake = wants_another();
+      called = call_another();
     }
-    if (wake) changed_.notify_one();
+    if (called != nullptr) called->woken_.notify_one();
     return taken;
   }
 
   void close() {
-    {
-      const std::lock_guard lock(mutex_);
-      closed_ = true;
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (Place* const place : asleep_) {
+      place->called_ = true;
+      place->woken_.notify_one();
     }
-    changed_.notify_all();
+    asleep_.clear();
   }
 
  private:
-  bool wants_another() {
-    if (ready_.empty() || asleep_ == 0 || on_its_way_) return false;
+  Place* call_another() {
+    if (ready_.empty() || asleep_.empty() || on_its_way_) return nullptr;
     on_its_way_ = true;
-    return true;
+    Place* const place = asleep_.back();
+    asleep_.pop_back();
+    place->called_ = true;
+    return place;
   }
 
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::deque<Connection*> ready_;
-  std::size_t asleep_ = 0;   // workers
-  bool on_its_way_ = false;  // a worker was woken and has not looked yet
+  std::vector<Place*> asleep_;
+  bool on_its_way_ = false;  // a worker was called and has not looked yet
   bool closed_ = false;
 };
 

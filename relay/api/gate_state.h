@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -55,7 +56,7 @@ class Gate::Impl {
   bool draining(Steady::time_point now);
 
   // --- the workers ---
-  void work();
+  void work(ReadyQueue::Place& place);
   // kLeave: the desk has it, and it must not be touched any more.
   enum class Next : std::uint8_t { kGiveBack, kLeave };
   Next serve(Connection& connection, ReplyWriter& writer);
@@ -102,6 +103,7 @@ class Gate::Impl {
 
   std::mutex stop_mutex_;
   std::thread watcher_;
+  std::deque<ReadyQueue::Place> places_;  // one for each worker
   std::vector<std::thread> workers_;
 };
 

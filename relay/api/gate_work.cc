@@ -25,9 +25,9 @@ Answer guarded(Make make) {
 
 }  // namespace
 
-void Gate::Impl::work() {
+void Gate::Impl::work(ReadyQueue::Place& place) {
   ReplyWriter writer(limits_.idle_timeout, kRequestsPerConnectionMax);
-  while (Connection* const connection = ready_.take()) {
+  while (Connection* const connection = ready_.take(place)) {
     if (serve(*connection, writer) == Next::kGiveBack) give_back(*connection);
   }
 }

@@ -122,7 +122,6 @@ memory_mib_max = {self._journal_mib}
         self.relay_config.write_text(f"""
 [http]
 listen = "127.0.0.1:{self.relay_port}"
-threads = 80
 [store]
 path = "{self.folder}/carillon.db"
 [fanout]

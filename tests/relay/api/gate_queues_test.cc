@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <semaphore>
 #include <thread>
@@ -64,8 +65,9 @@ TEST(ReadyQueue, GivesEachToOneWorkerInTheirOrderAndEndsWhenItIsClosed) {
   ReadyQueue queue;
   for (const auto& connection : made) queue.put(*connection);
   queue.close();
-  for (const auto& connection : made) EXPECT_EQ(queue.take(), connection.get());
-  EXPECT_EQ(queue.take(), nullptr);
+  ReadyQueue::Place place;
+  for (const auto& connection : made) EXPECT_EQ(queue.take(place), connection.get());
+  EXPECT_EQ(queue.take(place), nullptr);
 }
 
 // Each worker that takes one is held until all are taken: if one of them did not wake the next,
@@ -75,10 +77,12 @@ TEST(ReadyQueue, WakesAsManyWorkersAsItHasWorkForThoughEachIsHeldUp) {
   const auto made = connections(kWorkers);
   ReadyQueue queue;
   std::atomic<std::size_t> taken{0};
+  std::deque<ReadyQueue::Place> places(kWorkers);
   std::vector<std::thread> workers;
   for (std::size_t i = 0; i < kWorkers; ++i) {
-    workers.emplace_back([&] {
-      while (queue.take() != nullptr) {
+    workers.emplace_back([&, i] {
+      ReadyQueue::Place& place = places[i];
+      while (queue.take(place) != nullptr) {
         const std::size_t round_ends = (taken++ / kWorkers + 1) * kWorkers;
         for (std::size_t now = taken; now < round_ends; now = taken) taken.wait(now);
         taken.notify_all();
