@@ -9,6 +9,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 namespace device_sim {
 namespace {
@@ -74,18 +75,9 @@ struct Http2Callbacks {
 
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame,
                               void* user_data) noexcept {
+    if (!self(user_data).head_fits_) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // a reset
     if (opens_request(frame)) self(user_data).begin_stream(frame->hd.stream_id);
     return 0;
-  }
-
-  static int on_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
-                       std::size_t name_length, const std::uint8_t* value, std::size_t value_length,
-                       std::uint8_t, void* user_data) noexcept {
-    Http2Session::Stream* stream = self(user_data).find(frame->hd.stream_id);
-    if (stream == nullptr) return 0;
-    const bool fits = stream->request.add({reinterpret_cast<const char*>(name), name_length},
-                                          {reinterpret_cast<const char*>(value), value_length});
-    return fits ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets the stream
   }
 
   static int on_data_chunk(nghttp2_session*, std::uint8_t, std::int32_t stream_id,
@@ -131,7 +123,6 @@ nghttp2_session_callbacks* make_callbacks() {
   require(nghttp2_session_callbacks_new(&callbacks));
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks,
                                                           Http2Callbacks::on_begin_headers);
-  nghttp2_session_callbacks_set_on_header_callback(callbacks, Http2Callbacks::on_header);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks,
                                                             Http2Callbacks::on_data_chunk);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, Http2Callbacks::on_frame_recv);
@@ -172,9 +163,48 @@ Http2Session::~Http2Session() {
 }
 
 void Http2Session::receive(std::string_view bytes) {
+  while (!bytes.empty() && state_ == State::kOpen && !deaf_) {
+    const HeaderFrames::Piece piece = frames_.next(bytes);
+    switch (piece.kind) {
+      case HeaderFrames::Kind::kOther:
+        feed(piece.bytes);
+        break;
+      case HeaderFrames::Kind::kBlock:
+        take_block(piece);
+        break;
+      case HeaderFrames::Kind::kBroken:
+        deaf_ = true;
+        nghttp2_session_terminate_session(session_, piece.error);
+        break;
+    }
+  }
+}
+
+void Http2Session::feed(std::string_view bytes) {
   const ssize_t used = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (state_ == State::kOpen && used < 0) state_ = State::kFinished;
+}
+
+// What trailers say is decoded, as the table needs it, and not looked at.
+void Http2Session::take_block(const HeaderFrames::Piece& piece) {
+  if (next_ == nullptr) next_ = &take_stream();
+  next_->request.clear();
+  const HeaderDecoder::Outcome outcome = decoder_.decode(piece.bytes, next_->request);
+  if (outcome == HeaderDecoder::Outcome::kMalformed) {
+    deaf_ = true;
+    nghttp2_session_terminate_session(session_, NGHTTP2_COMPRESSION_ERROR);
+    return;
+  }
+  head_fits_ = outcome == HeaderDecoder::Outcome::kDecoded;
+  constexpr char kHeaders = 1;
+  constexpr char kEndHeaders = 0x4;
+  constexpr char kPost = '\x83';  // :method POST, of the static table
+  const auto id = [&](unsigned shift) { return static_cast<char>(piece.stream >> shift & 0xff); };
+  const std::array<char, 10> frame{
+      0,      0,      1,     kHeaders, static_cast<char>(kEndHeaders | (piece.ends_stream ? 1 : 0)),
+      id(24), id(16), id(8), id(0),    kPost};
+  feed({frame.data(), frame.size()});
 }
 
 void Http2Session::produce(std::string& out) {
@@ -209,7 +239,7 @@ void Http2Session::release_due(Time now) {
 
 void Http2Session::begin_stream(std::int32_t id) {
   if (is_left_behind(id)) return;
-  Stream& stream = take_stream();
+  Stream& stream = *std::exchange(next_, nullptr);
   stream.id = id;
   nghttp2_session_set_stream_user_data(session_, id, &stream);
   current_ = &stream;

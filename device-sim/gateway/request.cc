@@ -59,10 +59,9 @@ Field field_of(std::string_view name) {
   return Field::kOther;
 }
 
-bool Request::add(std::string_view name, std::string_view value) {
-  head_bytes_ += name.size() + value.size();
+bool Request::add(Field field, std::size_t name_bytes, std::string_view value) {
+  head_bytes_ += name_bytes + value.size();
   if (head_bytes_ > kRequestHeadBytesMax) return false;
-  const Field field = field_of(name);
   if (field == Field::kOther) return true;
   if (has(field)) {
     repeated_ |= bit(field);

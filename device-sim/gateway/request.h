@@ -55,7 +55,10 @@ class Request {
   }
 
   // False when the head has grown over its limit.
-  bool add(std::string_view name, std::string_view value);
+  bool add(std::string_view name, std::string_view value) {
+    return add(field_of(name), name.size(), value);
+  }
+  bool add(Field field, std::size_t name_bytes, std::string_view value);
 
   bool has(Field field) const { return (present_ & bit(field)) != 0; }
   // Empty if absent. Valid until clear() or add().

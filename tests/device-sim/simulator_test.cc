@@ -163,6 +163,19 @@ TEST(ApnsOverTls, ResetsARequestWhoseHeadIsTooLarge) {
   EXPECT_EQ(client.fetch(good, apns_body("e1")).status, 200);
 }
 
+TEST(ApnsOverTls, TellsAClientThatBreaksTheHeaderCompressionWhyItEnds) {
+  TestSimulator simulator;
+  Http2Client client(simulator.apns_port());
+  EXPECT_EQ(client.fetch(simulator.apns_headers(simulator.token(Platform::kApns)), apns_body("e1"))
+                .status,
+            200);
+  // HEADERS of the next stream with an index that the table does not have.
+  client.tls().send(std::string_view("\0\0\2\1\5\0\0\0\3\xff\x7f", 11));
+  EXPECT_TRUE(client.run_until([&] { return client.goaway().has_value(); }));
+  ASSERT_TRUE(client.goaway());
+  EXPECT_EQ(client.goaway()->error_code, 9U) << "COMPRESSION_ERROR";
+}
+
 TEST(ApnsOverTls, EndsAConnectionThatDoesNotSpeakHttp2) {
   TestSimulator simulator;
   TlsClient client(simulator.apns_port(), "h2");
