@@ -59,8 +59,9 @@ constexpr Canonical kCanonical = [] {
 
 struct Look {
   std::array<char, 2> characters{};
-  std::uint8_t first_bits = 0;  // 0: the code is longer than a look
-  std::uint8_t both_bits = 0;   // 0: the second is not seen whole
+  std::uint8_t count = 0;  // of them; 0: the code is longer than a look
+  std::uint8_t bits = 0;   // of all of them
+  std::uint8_t first_bits = 0;
 };
 
 // The symbol whose code begins `window`, from its highest bit; 0 bits: none of at most `bits_max`.
@@ -86,10 +87,10 @@ const std::array<Look, 1 << kLookBits>& looks() {
       const Symbol first = symbol_at(window, kLookBits);
       if (first.bits == 0) continue;
       const Symbol second = symbol_at(window << first.bits, kLookBits - first.bits);
-      made[i] = {
-          .characters = {static_cast<char>(first.symbol), static_cast<char>(second.symbol)},
-          .first_bits = static_cast<std::uint8_t>(first.bits),
-          .both_bits = static_cast<std::uint8_t>(second.bits == 0 ? 0 : first.bits + second.bits)};
+      made[i] = {.characters = {static_cast<char>(first.symbol), static_cast<char>(second.symbol)},
+                 .count = static_cast<std::uint8_t>(second.bits == 0 ? 1 : 2),
+                 .bits = static_cast<std::uint8_t>(first.bits + second.bits),
+                 .first_bits = static_cast<std::uint8_t>(first.bits)};
     }
     return made;
   }();
@@ -120,6 +121,16 @@ bool append_huffman(std::string_view coded, std::string& out) {
       window |= load_big_endian(in) >> bits;
       in += (63 - bits) >> 3;
       bits |= 56;
+      // Far from the end: whatever a look shows is there.
+      while (bits >= kLookBits) {
+        const Look& look = look_at[window >> (64 - kLookBits)];
+        if (look.count == 0) break;
+        std::memcpy(to, look.characters.data(), look.characters.size());
+        to += look.count;
+        window <<= look.bits;
+        bits -= look.bits;
+      }
+      if (bits < kLongestCodeBits) continue;  // the next code may be longer than that
     } else {
       for (; in != end && bits <= 56; bits += 8) {
         window |= static_cast<std::uint64_t>(static_cast<unsigned char>(*in++)) << (56 - bits);
@@ -127,14 +138,14 @@ bool append_huffman(std::string_view coded, std::string& out) {
     }
     // What is beyond the end looks like padding: ones.
     const std::uint64_t padded = bits < 64 ? window | ~std::uint64_t{0} >> bits : window;
-    const Look look = look_at[padded >> (64 - kLookBits)];
-    unsigned used = look.first_bits;
-    if (look.both_bits != 0 && look.both_bits <= bits) {
+    const Look& look = look_at[padded >> (64 - kLookBits)];
+    unsigned used = look.bits;
+    if (look.count == 2 && used <= bits) {
       *to++ = look.characters[0];
       *to++ = look.characters[1];
-      used = look.both_bits;
-    } else if (used != 0 && used <= bits) {
+    } else if (look.count != 0 && look.first_bits <= bits) {
       *to++ = look.characters[0];
+      used = look.first_bits;
     } else {
       const Symbol symbol = symbol_at(padded, std::min(bits, kLongestCodeBits));
       if (symbol.bits == 0) break;
