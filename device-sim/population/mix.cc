@@ -8,17 +8,17 @@ namespace device_sim {
 namespace {
 
 constexpr std::uint32_t kWeightMax = 1'000'000;
-constexpr std::array<std::string_view, kPlatformCount> kNames{"apns", "fcm", "webpush"};
+constexpr std::array<std::string_view, kPlatformCount> kPlatformNames{"apns", "fcm", "webpush"};
 
 }  // namespace
 
 std::string_view platform_name(Platform platform) {
-  return kNames[static_cast<std::size_t>(platform)];
+  return kPlatformNames[static_cast<std::size_t>(platform)];
 }
 
 tl::expected<Platform, std::string> parse_platform(std::string_view name) {
   for (std::size_t i = 0; i < kPlatformCount; ++i) {
-    if (kNames[i] == name) return static_cast<Platform>(i);
+    if (kPlatformNames[i] == name) return static_cast<Platform>(i);
   }
   return tl::unexpected(
       fmt::format("'{}' is not a platform; known are apns, fcm and webpush", name));
@@ -75,7 +75,7 @@ std::string Mix::to_string() const {
   for (std::size_t i = 0; i < kPlatformCount; ++i) {
     if (weights[i] == 0) continue;
     if (!text.empty()) text += ',';
-    text += fmt::format("{}:{}", kNames[i], weights[i]);
+    text += fmt::format("{}:{}", kPlatformNames[i], weights[i]);
   }
   return text;
 }

@@ -14,18 +14,17 @@ namespace carillon::push {
 namespace {
 
 using Kind = VerdictKind;
-using Advice = WebPushAdvice;
 
 struct StatusRow {
   std::uint16_t status;
   Kind kind;
-  Advice advice = Advice::kNone;
+  WebPushAdvice advice = WebPushAdvice::kNone;
 };
 
 // RFC 8030, 5 and 8.4; RFC 8292, 4.2. Everything else by its hundreds.
 constexpr StatusRow kStatusRows[] = {
-    {401, Kind::kCredentialRefused, Advice::kVapidRefused},
-    {403, Kind::kCredentialRefused, Advice::kVapidRefused},
+    {401, Kind::kCredentialRefused, WebPushAdvice::kVapidRefused},
+    {403, Kind::kCredentialRefused, WebPushAdvice::kVapidRefused},
     {404, Kind::kTokenDead},
     {406, Kind::kThrottled},  // Windows
     {408, Kind::kUnavailable},
@@ -38,17 +37,17 @@ constexpr StatusRow kStatusRows[] = {
 struct WordRow {
   std::string_view word;
   Kind kind;
-  Advice advice = Advice::kNone;
+  WebPushAdvice advice = WebPushAdvice::kNone;
 };
 
 // Apple's reasons, Mozilla's errno and what Firebase says in plain text, where they say more than
 // the status. Apple, "Sending web push notifications in web apps and browsers"; Mozilla,
 // "Autopush: error codes".
 constexpr WordRow kWordRows[] = {
-    {"BadAuthorizationHeader", Kind::kCredentialRefused, Advice::kVapidRefused},
-    {"BadJwtToken", Kind::kCredentialRefused, Advice::kVapidRefused},
-    {"BadVapidPublicKey", Kind::kCredentialRefused, Advice::kVapidRefused},
-    {"Errno109", Kind::kCredentialRefused, Advice::kVapidRefused},
+    {"BadAuthorizationHeader", Kind::kCredentialRefused, WebPushAdvice::kVapidRefused},
+    {"BadJwtToken", Kind::kCredentialRefused, WebPushAdvice::kVapidRefused},
+    {"BadVapidPublicKey", Kind::kCredentialRefused, WebPushAdvice::kVapidRefused},
+    {"Errno109", Kind::kCredentialRefused, WebPushAdvice::kVapidRefused},
     {"IdleTimeout", Kind::kNotSent},
     {"TooManyRequests", Kind::kThrottled},
     // The subscription was made with another key: that is about this device.

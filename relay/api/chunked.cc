@@ -2,17 +2,12 @@
 
 #include <algorithm>
 
+#include "relay/api/hex_digit.h"
+
 namespace carillon::api {
 namespace {
 
 constexpr std::size_t kSizeDigitsMax = 15;  // below 2^60: adding a chunk's size never overflows
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 }  // namespace
 

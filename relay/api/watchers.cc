@@ -192,7 +192,7 @@ void Watchers::Impl::wait(Steady::time_point until) {
   if (poll(polled.data(), polled.size(), static_cast<int>(std::max<std::int64_t>(0, left))) <= 0)
     return;
   std::uint64_t drained = 0;
-  [[maybe_unused]] const ssize_t got = read(wake_, &drained, sizeof drained);
+  [[maybe_unused]] const ssize_t got = ::read(wake_, &drained, sizeof drained);
   for (std::size_t i = 0; i < watchers_.size(); ++i) {
     if ((polled[i + 1].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
     std::array<char, 4096> ignored;
