@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -424,6 +425,26 @@ class PushChannel::Impl final : public http2::RequestSource,
   bool closed_ = false;
   std::string last_error_;
 };
+
+void ChannelLimits::find_problems(std::vector<std::string>& problems) const {
+  if (connections_max == 0) problems.emplace_back("connections_max must be at least 1");
+  if (streams_max == 0) problems.emplace_back("streams_max must be at least 1");
+}
+
+PushChannelConfig::PushChannelConfig(const ChannelLimits& limits, const http2::HttpsUrl& url,
+                                     const http2::TlsContext& tls)
+    : pool{.url = url,
+           .tls = tls,
+           .connections_max = limits.connections_max,
+           .streams_max = limits.streams_max,
+           .connect_max = limits.connect_max,
+           .request_max = limits.request_timeout,
+           .stuck_after = limits.stuck_after,
+           .idle_after = limits.idle_after,
+           .ping_max = limits.ping_max,
+           .seed = std::random_device{}()},
+      queued_max(limits.queued_max),
+      calendar(limits.calendar ? limits.calendar : &std::chrono::system_clock::now) {}
 
 PushChannel::PushChannel(EventLoop& loop, PushChannelConfig config,
                          std::unique_ptr<PushDialect> dialect, VerdictSink& sink)

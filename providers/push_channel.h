@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "providers/channel_limits.h"
 #include "providers/http2/pool.h"
 #include "providers/provider.h"
 
@@ -82,6 +83,9 @@ class PushDialect {
 };
 
 struct PushChannelConfig {
+  PushChannelConfig(const ChannelLimits& limits, const http2::HttpsUrl& url,
+                    const http2::TlsContext& tls);
+
   http2::PoolConfig pool;
   // The longest that a request waits for a connection, a stream and a credential.
   std::chrono::milliseconds queued_max{30'000};

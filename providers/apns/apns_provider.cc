@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <random>
 #include <string_view>
 #include <utility>
 
@@ -122,23 +121,10 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_prov
     problems.push_back(fmt::format("bundle_id \"{}\" is not the id of an app, like com.example.app",
                                    config.bundle_id));
   }
-  if (config.connections_max == 0) problems.emplace_back("connections_max must be at least 1");
-  if (config.streams_max == 0) problems.emplace_back("streams_max must be at least 1");
+  config.find_problems(problems);
   if (!problems.empty()) return tl::unexpected(std::move(problems));
 
-  PushChannelConfig channel{
-      .pool = {.url = *url,
-               .tls = *tls,
-               .connections_max = config.connections_max,
-               .streams_max = config.streams_max,
-               .connect_max = config.connect_max,
-               .request_max = config.request_timeout,
-               .stuck_after = config.stuck_after,
-               .idle_after = config.idle_after,
-               .ping_max = config.ping_max,
-               .seed = std::random_device{}()},
-      .queued_max = config.queued_max,
-      .calendar = config.calendar ? std::move(config.calendar) : &std::chrono::system_clock::now};
+  PushChannelConfig channel(config, *url, *tls);
   auto dialect = std::make_unique<ApnsDialect>(
       auth::ProviderToken(std::move(*key), config.key_id, config.team_id));
   return std::make_unique<ApnsProvider>(loop, std::move(channel), std::move(dialect),

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 #include <string_view>
 #include <utility>
 
@@ -139,29 +138,16 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_fcm_provi
           config.project, config.service_account_file));
     }
   }
-  if (config.connections_max == 0) problems.emplace_back("connections_max must be at least 1");
-  if (config.streams_max == 0) problems.emplace_back("streams_max must be at least 1");
+  config.find_problems(problems);
   if (!problems.empty()) return tl::unexpected(std::move(problems));
 
-  if (!config.calendar) config.calendar = &std::chrono::system_clock::now;
-  http2::PoolConfig pool{.url = parts.url,
-                         .tls = *tls,
-                         .connections_max = config.connections_max,
-                         .streams_max = config.streams_max,
-                         .connect_max = config.connect_max,
-                         .request_max = config.request_timeout,
-                         .stuck_after = config.stuck_after,
-                         .idle_after = config.idle_after,
-                         .ping_max = config.ping_max,
-                         .seed = std::random_device{}()};
-  http2::PoolConfig token_pool = pool;
+  PushChannelConfig channel(config, parts.url, *tls);
+  http2::PoolConfig token_pool = channel.pool;
   token_pool.url = parts.token_url;
   token_pool.connections_max = 1;
   auto token =
       std::make_unique<auth::OauthToken>(loop, std::move(token_pool), std::move(*account),
-                                         parts.token_uri, std::string(kScope), config.calendar);
-  PushChannelConfig channel{
-      .pool = std::move(pool), .queued_max = config.queued_max, .calendar = config.calendar};
+                                         parts.token_uri, std::string(kScope), channel.calendar);
   return std::make_unique<FcmProvider>(
       loop, std::move(channel), std::make_unique<FcmDialect>(std::move(token), parts.project),
       sink);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cassert>
 #include <optional>
-#include <random>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -91,31 +90,17 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_webpush_p
   if (config.encryption_threads > kEncryptionThreadsMax) {
     problems.push_back(fmt::format("encryption_threads must be at most {}", kEncryptionThreadsMax));
   }
-  if (config.connections_max == 0) problems.emplace_back("connections_max must be at least 1");
-  if (config.streams_max == 0) problems.emplace_back("streams_max must be at least 1");
+  config.find_problems(problems);
   if (!problems.empty()) return tl::unexpected(std::move(problems));
 
-  if (!config.calendar) config.calendar = &std::chrono::system_clock::now;
   OriginChannelsConfig channels{
       .allowed = std::move(*allowed),
       .origins_max = config.origins_max,
       .idle_max = config.origin_idle,
       .open = [config, key = *key, tls = *tls, standing = std::make_shared<VapidStanding>(), &sink,
                &loop](const http2::HttpsUrl& url, std::string_view origin) {
-        PushChannelConfig channel{
-            .pool = {.url = url,
-                     .tls = tls,
-                     .connections_max = config.connections_max,
-                     .streams_max = config.streams_max,
-                     .connect_max = config.connect_max,
-                     .request_max = config.request_timeout,
-                     .stuck_after = config.stuck_after,
-                     .idle_after = config.idle_after,
-                     .ping_max = config.ping_max,
-                     .seed = std::random_device{}(),
-                     .public_addresses_only = !config.allow_private_addresses},
-            .queued_max = config.queued_max,
-            .calendar = config.calendar};
+        PushChannelConfig channel(config, url, tls);
+        channel.pool.public_addresses_only = !config.allow_private_addresses;
         auto dialect = std::make_unique<WebPushDialect>(
             auth::VapidToken(key, std::string(origin), config.subject), std::string(origin),
             standing);

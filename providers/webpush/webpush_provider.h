@@ -9,13 +9,17 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "providers/channel_limits.h"
 #include "providers/http2/event_loop.h"
 #include "providers/provider.h"
 #include "providers/webpush/origin_list.h"
 
 namespace carillon::push {
 
-struct WebPushConfig {
+struct WebPushConfig : ChannelLimits {
+  // Per push service; as many streams as Firebase allows.
+  WebPushConfig() : ChannelLimits{.connections_max = 4, .streams_max = 100} {}
+
   std::string vapid_key_file;  // PEM, P-256; its public half is the browsers' applicationServerKey
   std::string subject;         // whom a push service can write to: "mailto:…" or "https://…"
   // Push services that may be called (OriginList). An endpoint is whatever a browser says.
@@ -28,26 +32,10 @@ struct WebPushConfig {
   // Without a message for so long, the way to a push service is closed. An hour: with it goes its
   // VAPID token, and Apple asks not to make one more often.
   std::chrono::milliseconds origin_idle{3'600'000};
+
   // Threads that encrypt, some 20,000 messages a second each; 0: one less than there are
   // processors.
   std::size_t encryption_threads = 0;
-  // Per push service: 64 KiB at 50 ms round trip carry some 1,500 messages a second per connection.
-  std::size_t connections_max = 4;
-  std::size_t streams_max = 100;  // per connection, as Firebase has it
-  // From the first SYN to the service's SETTINGS.
-  std::chrono::milliseconds connect_max{10'000};
-  // From a request's start to its answer; then it is kUnanswered.
-  std::chrono::milliseconds request_timeout{30'000};
-  // The longest that a request waits for a connection and a stream; then it is kNotSent.
-  std::chrono::milliseconds queued_max{30'000};
-  // Silence while requests are open, after which a PING asks whether anyone is there.
-  std::chrono::milliseconds stuck_after{5'000};
-  // Silence otherwise.
-  std::chrono::milliseconds idle_after{3'600'000};
-  // From a PING to any sign of life; then the connection is given up.
-  std::chrono::milliseconds ping_max{5'000};
-  // The calendar, for tokens; injected by tests. Empty: the system's.
-  std::function<std::chrono::system_clock::time_point()> calendar;
 };
 
 // Reads the key and checks the whole configuration; connects to nothing yet. On failure every
