@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "storage/condition.h"
+#include "storage/event_control.h"
 
 namespace carillon::store {
 
@@ -244,6 +245,9 @@ struct Job {
   std::vector<DevicePosition> beyond;  // ascending: devices after it that have one, too
   bool exhausted = false;              // nobody of the audience is left to read
   std::uint64_t retries = 0;           // recorded, not yet settled
+  bool cancelling = false;             // see Checkpoint::cancel_all_but
+  std::uint64_t failure_rows = 0;      // failures stored device by device
+  std::uint32_t rate_per_second = 0;   // the event's, over all its jobs; 0: no limit
 };
 
 struct EventRecord {
@@ -262,8 +266,10 @@ struct EventRecord {
     Platform platform = Platform::kApns;
     EventState state = EventState::kQueued;
     Counters counters;
+    bool cancelling = false;
   };
   std::vector<PerPlatform> jobs;
+  std::uint32_t rate_per_second = 0;  // devices; 0: no limit
   struct ReasonCount {
     Platform platform = Platform::kApns;
     std::string reason;
@@ -320,6 +326,7 @@ struct Failure {
   std::string reason;
   std::uint32_t attempts = 0;
   std::int64_t at_ms = 0;
+  bool token_dead = false;  // the provider said that the token is gone: never sent to again
 };
 
 // A provider's explicit word. The device goes only if it is still on the job's platform, still has
@@ -351,6 +358,11 @@ struct Checkpoint {
   // then still pending left the audience before its turn and becomes `suppressed`. At kCancelled
   // it becomes `cancelled`, and recorded retries go. A finished job is not recorded again.
   EventState state = EventState::kRunning;
+  // The job is cancelled, but so many devices were handed out and have not answered: all others
+  // that are pending become `cancelled`, recorded retries go, and nobody may be handed out again,
+  // by whoever takes the job up. Outcomes are recorded until kCancelled ends it.
+  std::optional<std::uint64_t> cancel_all_but = {};
+  std::optional<std::uint32_t> rate_per_second = {};  // the event's from now on
 };
 
 // --- keys
@@ -460,6 +472,13 @@ class Store {
   // nothing was applied). Returns at once; `done` runs on the writer's thread and must not block.
   virtual void record(std::vector<Checkpoint> checkpoints, std::int64_t now_ms,
                       std::function<void(Result<void>)> done) = 0;
+
+  // Failures of a completed event become pending again, in one transaction: counters and reasons go
+  // back, each is a retry with no attempt made that is due at `now_ms`, and the jobs run. With
+  // nothing to take nothing changes. kNotFound: no such event. kInvalid: it is not completed, or
+  // its time has passed and no other is given. 100,000 take some tenths of a second of the writer.
+  virtual Result<Replayed> replay(const EventId& id, const ReplayWish& wish,
+                                  std::int64_t now_ms) = 0;
 
   // Keys.
   virtual Result<void> put_key(const ApiKey& key) = 0;  // kInvalid if the name is taken

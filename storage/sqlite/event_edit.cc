@@ -103,7 +103,8 @@ EventEdit::EventEdit(Database& database, AudienceEdit& audience)
       erase_frozen_(database, "DELETE FROM frozen WHERE event = ?"),
       erase_named_(database, "DELETE FROM audience WHERE event = ? AND platform = 0"),
       insert_job_(database,
-                  "INSERT INTO job VALUES (?1, ?2, ?3, ?4, 1, ?5, 0, 0, 0, 0, 0, 0, 0, 0, 0, x'')"),
+                  "INSERT INTO job VALUES (?1, ?2, ?3, ?4, 1, ?5, 0, 0, 0, 0, 0, 0, 0, 0, 0, x'', "
+                  "0, 0)"),
       insert_audience_(database, "INSERT INTO audience VALUES (?, ?, ?, ?)"),
       find_idempotency_(database,
                         "SELECT event, digest FROM idempotency WHERE app = ? AND key = ?"),
@@ -113,20 +114,23 @@ EventEdit::EventEdit(Database& database, AudienceEdit& audience)
                 "WHERE event.id = ?"),
       job_(database,
            "SELECT job.event, job.state, job.targeted, job.accepted, job.rejected, job.expired, "
-           "job.suppressed, job.cancelled, job.dead_lettered, job.cursor, job.retries "
+           "job.suppressed, job.cancelled, job.dead_lettered, job.cursor, job.retries, "
+           "job.cancelling, job.failure_rows "
            "FROM job JOIN event ON event.n = job.event WHERE event.id = ? AND job.platform = ?"),
       update_job_(
           database,
           "UPDATE job SET state = ?3, accepted = ?4, rejected = ?5, expired = ?6, "
           "suppressed = ?7, cancelled = ?8, dead_lettered = ?9, cursor = ?10, "
-          "exhausted = ?11, retries = ?12, beyond = ?13 WHERE event = ?1 AND platform = ?2"),
+          "exhausted = ?11, retries = ?12, beyond = ?13, cancelling = ?14, failure_rows = ?15 "
+          "WHERE event = ?1 AND platform = ?2"),
       update_retry_(database,
                     "UPDATE retry SET due_ms = ?4, attempts = ?5, reason = ?6 "
                     "WHERE event = ?1 AND platform = ?2 AND position = ?3"),
       insert_retry_(database, "INSERT INTO retry VALUES (?, ?, ?, ?, ?, ?)"),
       erase_retry_(database, "DELETE FROM retry WHERE event = ? AND platform = ? AND position = ?"),
       erase_retries_(database, "DELETE FROM retry WHERE event = ? AND platform = ?"),
-      put_failure_(database, "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?)"),
+      insert_failure_(database, "INSERT OR IGNORE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+      replace_failure_(database, "INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
       add_reason_(database,
                   "INSERT INTO reason VALUES (?1, ?2, ?3, ?4) ON CONFLICT (event, platform, "
                   "reason) DO UPDATE SET count = count + ?4"),
@@ -141,7 +145,27 @@ EventEdit::EventEdit(Database& database, AudienceEdit& audience)
                     "settled_95_ms = ?6, settled_99_ms = ?7, settled_100_ms = ?8 WHERE n = ?1"),
       insert_key_(database, "INSERT INTO api_key VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"),
       revoke_key_(database, "UPDATE api_key SET revoked_ms = ?2 WHERE name = ?1"),
-      forget_idempotency_(database, "DELETE FROM idempotency WHERE accepted_ms < ?") {}
+      forget_idempotency_(database, "DELETE FROM idempotency WHERE accepted_ms < ?"),
+      set_rate_(database, "UPDATE event SET rate_per_second = ?2 WHERE n = ?1"),
+      failures_by_reason_(database,
+                          "SELECT outcome, reason, sum(token_dead = 0), sum(token_dead) FROM "
+                          "failure WHERE event = ? AND platform = ? GROUP BY outcome, reason"),
+      retry_failures_(database,
+                      "INSERT INTO retry SELECT event, platform, position, ?5, 0, reason FROM "
+                      "failure WHERE event = ?1 AND platform = ?2 AND outcome = ?3 AND reason = ?4 "
+                      "AND token_dead = 0"),
+      erase_failures_(database,
+                      "DELETE FROM failure WHERE event = ? AND platform = ? AND outcome = ? AND "
+                      "reason = ? AND token_dead = 0"),
+      take_reason_(database,
+                   "UPDATE reason SET count = count - ?4 WHERE event = ?1 AND platform = ?2 AND "
+                   "reason = ?3 AND count >= ?4"),
+      erase_reason_(database, "DELETE FROM reason WHERE event = ? AND platform = ? AND count = 0"),
+      reopen_job_(database,
+                  "UPDATE job SET state = 2, rejected = ?3, expired = ?4, dead_lettered = ?5, "
+                  "retries = ?6, failure_rows = ?7 WHERE event = ?1 AND platform = ?2"),
+      frozen_of_(database, "SELECT frozen FROM job WHERE event = ? AND platform = ?"),
+      set_expiry_(database, "UPDATE event SET expires_ms = ?2 WHERE n = ?1") {}
 
 // --- accepting
 // -------------------------------------------------------------------------------------
@@ -285,7 +309,9 @@ EventEdit::JobRow EventEdit::job_row(const JobKey& key) {
           .state = static_cast<EventState>(row.integer(1)),
           .counters = EventTables::counters_from(row, 2),
           .cursor = row.natural(9),
-          .retries = row.natural(10)};
+          .retries = row.natural(10),
+          .cancelling = row.integer(11) != 0,
+          .failure_rows = row.natural(12)};
 }
 
 EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint, std::int64_t now_ms) {
@@ -306,9 +332,17 @@ EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint, std::int
     add_reason(job.event, platform, reason, count);
   }
   for (const Failure& failure : checkpoint.failures) {
-    put_failure_.run(job.event, static_cast<int>(platform), failure.position,
-                     static_cast<int>(failure.outcome), std::string_view(failure.reason),
-                     failure.attempts, failure.at_ms);
+    const auto put = [&](Statement& statement) {
+      statement.run(job.event, static_cast<int>(platform), failure.position,
+                    static_cast<int>(failure.outcome), std::string_view(failure.reason),
+                    failure.attempts, failure.at_ms, failure.token_dead ? 1 : 0);
+      return database_.changes() != 0;
+    };
+    if (put(insert_failure_)) {
+      ++job.failure_rows;
+    } else {
+      put(replace_failure_);
+    }
   }
   for (const TokenRemoval& removal : checkpoint.removals) {
     audience_.remove_dead(removal, platform);
@@ -316,13 +350,16 @@ EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint, std::int
   for (const TokenRemoval& word : checkpoint.quarantined) {
     audience_.quarantine_dead(word, platform, now_ms);
   }
+  if (checkpoint.rate_per_second) set_rate_.run(job.event, *checkpoint.rate_per_second);
+  cancel_job(checkpoint, job);
   finish_job(checkpoint, job);
   encoded_.clear();
   if (!is_finished(checkpoint.state)) encode_positions(checkpoint.beyond, encoded_);
   update_job_.run(job.event, static_cast<int>(platform), static_cast<int>(checkpoint.state),
                   job.counters.accepted, job.counters.rejected, job.counters.expired,
                   job.counters.suppressed, job.counters.cancelled, job.counters.dead_lettered,
-                  checkpoint.cursor, checkpoint.exhausted ? 1 : 0, job.retries, Blob{encoded_});
+                  checkpoint.cursor, checkpoint.exhausted ? 1 : 0, job.retries, Blob{encoded_},
+                  job.cancelling ? 1 : 0, job.failure_rows);
   return {.event = job.event, .settles = job.counters.settled() > settled_before};
 }
 
@@ -341,10 +378,23 @@ void EventEdit::record_retries(const Checkpoint& checkpoint, JobRow& job) {
   }
 }
 
+// All that is pending but those whose answers are still to come.
+void EventEdit::cancel_job(const Checkpoint& checkpoint, JobRow& job) {
+  if (!checkpoint.cancel_all_but) return;
+  const std::uint64_t pending = job.counters.pending();
+  if (*checkpoint.cancel_all_but > pending) refuse("more devices are unanswered than are pending");
+  job.counters.cancelled += pending - *checkpoint.cancel_all_but;
+  erase_retries_.run(job.event, static_cast<int>(checkpoint.job.platform));
+  job.retries = 0;
+  job.cancelling = true;
+}
+
 // What is pending when a job ends left the audience before its turn, or will not get its turn.
 void EventEdit::finish_job(const Checkpoint& checkpoint, JobRow& job) {
   const Platform platform = checkpoint.job.platform;
   const std::uint64_t pending = job.counters.pending();
+  if (job.cancelling && checkpoint.state == EventState::kCompleted) refuse("the job is cancelled");
+  if (is_finished(checkpoint.state)) job.cancelling = false;
   if (checkpoint.state == EventState::kCompleted) {
     if (!checkpoint.exhausted) refuse("the job's audience was not read to its end");
     if (job.retries != 0) refuse("the job has retries left");
@@ -388,10 +438,8 @@ void EventEdit::update_event(std::int64_t event, bool settles, std::int64_t now_
   for (std::size_t i = 0; i < marks.size(); ++i) {
     if (marks[i] == 0 && settled * 100 >= targeted * kMarksPercent[i]) marks[i] = now_ms;
   }
-  if (written_down && is_finished(combined(states))) {  // nobody reads it again
-    erase_frozen_.run(event);
-    erase_named_.run(event);
-  }
+  // Nobody reads it again. Names stay: a replay asks again whether they are named.
+  if (written_down && is_finished(combined(states))) erase_frozen_.run(event);
   update_event_.run(event, static_cast<int>(combined(states)), first, last, marks[0], marks[1],
                     marks[2], marks[3]);
 }

@@ -17,6 +17,7 @@ class EventEdit {
   AcceptedEvent accept(const NewEvent& event);
   // Throws kInvalid before anything is written only for the first checkpoint: the caller undoes.
   void record(std::span<const Checkpoint> checkpoints, std::int64_t now_ms);
+  Replayed replay(const EventId& id, const ReplayWish& wish, std::int64_t now_ms);
   void put_key(const ApiKey& key);
   void revoke_key(std::string_view name, std::int64_t now_ms);
   std::uint64_t forget_idempotency_keys(std::int64_t before_ms);
@@ -33,6 +34,8 @@ class EventEdit {
     Counters counters;
     DevicePosition cursor = 0;
     std::uint64_t retries = 0;
+    bool cancelling = false;
+    std::uint64_t failure_rows = 0;
   };
 
   std::optional<AcceptedEvent> repeated(std::uint32_t app, const NewEvent& event);
@@ -50,7 +53,10 @@ class EventEdit {
   };
   Recorded record_job(const Checkpoint& checkpoint, std::int64_t now_ms);
   void record_retries(const Checkpoint& checkpoint, JobRow& job);
+  void cancel_job(const Checkpoint& checkpoint, JobRow& job);
   void finish_job(const Checkpoint& checkpoint, JobRow& job);
+  void replay_job(std::int64_t event, const Job& job, const ReplayWish& wish, std::int64_t now_ms,
+                  Replayed& replayed);
   void add_reason(std::int64_t event, Platform platform, std::string_view reason,
                   std::uint64_t count);
   void update_event(std::int64_t event, bool settles, std::int64_t now_ms);
@@ -62,8 +68,10 @@ class EventEdit {
   Statement insert_event_, complete_event_, define_event_, insert_frozen_, erase_frozen_,
       erase_named_, insert_job_, insert_audience_, find_idempotency_, insert_idempotency_,
       targeted_, job_, update_job_, update_retry_, insert_retry_, erase_retry_, erase_retries_,
-      put_failure_, add_reason_, event_sums_, event_times_, update_event_, insert_key_, revoke_key_,
-      forget_idempotency_;
+      insert_failure_, replace_failure_, add_reason_, event_sums_, event_times_, update_event_,
+      insert_key_, revoke_key_, forget_idempotency_, set_rate_, failures_by_reason_,
+      retry_failures_, erase_failures_, take_reason_, erase_reason_, reopen_job_, frozen_of_,
+      set_expiry_;
   std::string encoded_;
 };
 

@@ -10,11 +10,13 @@ namespace {
 
 constexpr const char* kEventColumns =
     "SELECT n, id, app, kind, topic, names, priority, state, accepted_ms, expires_ms, first_ms, "
-    "last_ms, settled_50_ms, settled_95_ms, settled_99_ms, settled_100_ms, definition FROM event ";
+    "last_ms, settled_50_ms, settled_95_ms, settled_99_ms, settled_100_ms, definition, "
+    "rate_per_second FROM event ";
 constexpr const char* kJobColumns =
     "SELECT event.id, job.platform, app.name, event.priority, event.accepted_ms, event.expires_ms, "
     "job.state, job.targeted, job.accepted, job.rejected, job.expired, job.suppressed, "
-    "job.cancelled, job.dead_lettered, job.cursor, job.beyond, job.exhausted, job.retries "
+    "job.cancelled, job.dead_lettered, job.cursor, job.beyond, job.exhausted, job.retries, "
+    "job.cancelling, job.failure_rows, event.rate_per_second "
     "FROM job JOIN event ON event.n = job.event JOIN app ON app.id = event.app ";
 
 std::string sql(const char* head, const char* tail) {
@@ -45,9 +47,10 @@ EventTables::EventTables(Database& database)
       event_(database, sql(kEventColumns, "WHERE id = ?")),
       content_(database, "SELECT content FROM event WHERE n = ?"),
       events_(database, sql(kEventColumns, "WHERE id < ? ORDER BY id DESC LIMIT ?")),
-      event_jobs_(database,
-                  "SELECT platform, state, targeted, accepted, rejected, expired, suppressed, "
-                  "cancelled, dead_lettered FROM job WHERE event = ? ORDER BY platform"),
+      event_jobs_(
+          database,
+          "SELECT platform, state, targeted, accepted, rejected, expired, suppressed, "
+          "cancelled, dead_lettered, cancelling FROM job WHERE event = ? ORDER BY platform"),
       event_reasons_(database,
                      "SELECT platform, reason, count FROM reason WHERE event = ? "
                      "ORDER BY platform, reason"),
@@ -105,10 +108,12 @@ void EventTables::read_event(AudienceTables& audience, const Cursor& row, EventR
   event.first_ms = row.integer(10);
   event.last_ms = row.integer(11);
   for (int i = 0; i < 4; ++i) event.settled_ms[static_cast<std::size_t>(i)] = row.integer(12 + i);
+  event.rate_per_second = static_cast<std::uint32_t>(row.integer(17));
   for (Cursor job = event_jobs_.rows(n); job.next();) {
     event.jobs.push_back({.platform = platform_from(job.integer(0)),
                           .state = state_from(job.integer(1)),
-                          .counters = counters_from(job, 2)});
+                          .counters = counters_from(job, 2),
+                          .cancelling = job.integer(9) != 0});
   }
   for (Cursor reason = event_reasons_.rows(n); reason.next();) {
     event.reasons.push_back({.platform = platform_from(reason.integer(0)),
@@ -153,6 +158,9 @@ std::vector<Job> EventTables::read_jobs(Cursor rows) {
     decode_positions(rows.bytes(15), job.beyond);
     job.exhausted = rows.integer(16) != 0;
     job.retries = rows.natural(17);
+    job.cancelling = rows.integer(18) != 0;
+    job.failure_rows = rows.natural(19);
+    job.rate_per_second = static_cast<std::uint32_t>(rows.integer(20));
   }
   return jobs;
 }

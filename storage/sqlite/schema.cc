@@ -163,6 +163,8 @@ CREATE TABLE frozen (
 
 // Names come to small tables first (name_levels.h); `meta` knows how many are there, and where
 // their next move goes on.
+// Events under control: of a refusal of before nobody knows whether it was the token's fault: it is
+// taken for one.
 constexpr const char* kThirdFormat = R"sql(
 CREATE TABLE hx_new (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
 CREATE TABLE hx_young (k INTEGER PRIMARY KEY, d BLOB NOT NULL);
@@ -181,6 +183,14 @@ CREATE TABLE quarantine (
   reason TEXT NOT NULL
 );
 CREATE INDEX quarantine_app ON quarantine (app);
+
+ALTER TABLE event ADD COLUMN rate_per_second INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN failure_rows INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE failure ADD COLUMN token_dead INTEGER NOT NULL DEFAULT 0;
+UPDATE failure SET token_dead = 1 WHERE outcome = 1;
+UPDATE job SET failure_rows = (SELECT count(*) FROM failure WHERE failure.event = job.event AND
+  failure.platform = job.platform);
 )sql";
 
 // Step i takes a store of version i to version i + 1: statements, then what they cannot say.

@@ -303,6 +303,12 @@ class SqliteStore final : public Store {
                     Writer::Company::kShared, std::move(done));
   }
 
+  Result<Replayed> replay(const EventId& id, const ReplayWish& wish, std::int64_t now_ms) override {
+    return write<Replayed>(
+        [&](Writer::Session& session) { return session.events.replay(id, wish, now_ms); },
+        Writer::Company::kAlone);
+  }
+
   Result<void> put_key(const ApiKey& key) override {
     return change([&](Writer::Session& session) { session.events.put_key(key); });
   }

@@ -393,7 +393,9 @@ class StoreCheck {
         "SELECT event, platform, targeted, accepted, rejected, expired, suppressed, "
         "cancelled, dead_lettered, retries, cursor, beyond, state, "
         "(SELECT count(*) FROM retry WHERE retry.event = job.event AND retry.platform = "
-        "job.platform), topic, frozen, (SELECT kind FROM event WHERE n = job.event) FROM job");
+        "job.platform), topic, frozen, (SELECT kind FROM event WHERE n = job.event), failure_rows, "
+        "(SELECT count(*) FROM failure WHERE failure.event = job.event AND failure.platform = "
+        "job.platform), cancelling FROM job");
     const std::uint64_t clock = clock_now();
     for (Cursor row = rows.rows(); row.next();) {
       const std::string job = fmt::format("job {}/{}", row.integer(0), row.integer(1));
@@ -403,6 +405,8 @@ class StoreCheck {
         problem(job + " is finished with devices pending");
       }
       if (row.natural(9) != row.natural(13)) problem(job + " counts its retries wrongly");
+      if (row.natural(17) != row.natural(18)) problem(job + " counts its failures wrongly");
+      if (is_finished(state) && row.integer(19) != 0) problem(job + " is still to be cancelled");
       if (row.natural(15) >= clock) problem(job + " was frozen in the future");
       std::vector<DevicePosition> beyond;
       decode_positions(row.bytes(11), beyond);

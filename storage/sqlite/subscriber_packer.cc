@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/sqlite/member_chunk.h"
+
 namespace carillon::store::sqlite {
 namespace {
 

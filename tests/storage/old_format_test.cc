@@ -154,6 +154,9 @@ TEST_F(OldFormat, AStoreOfFormat2IsUpgradedWithAllItHolds) {
   }
   EXPECT_EQ(number("PRAGMA user_version"), sqlite::kFormatVersion);
   EXPECT_EQ(number("SELECT new_names <= 10 AND young_names <= 20 FROM meta"), 1);
+  EXPECT_EQ(number("SELECT sum(failure_rows) FROM job"), number("SELECT count(*) FROM failure"));
+  EXPECT_EQ(number("SELECT count(*) FROM failure WHERE token_dead <> (outcome = 1)"), 0)
+      << "of a refusal of before nobody knows whether it was the token's fault";
   expect_sound();
 }
 

@@ -335,7 +335,7 @@ class ModelRun {
 
   void step() {
     now_ms_ += below(10) == 0 ? kDayMs : 1;
-    switch (below(21)) {
+    switch (below(23)) {
       case 0:
       case 1:
       case 2:
@@ -372,6 +372,10 @@ class ModelRun {
         return sweep_stale();
       case 20:
         return decide_quarantine();
+      case 21:
+        return steer_job();
+      case 22:
+        return fail_and_replay();
     }
   }
 
@@ -801,9 +805,105 @@ class ModelRun {
     return {};
   }
 
+  // Somebody is in charge: pauses, goes on, cancels; the counters add up and the state is kept.
+  void steer_job() {
+    const auto chosen = any_job();
+    if (!chosen) return;
+    ModelEvent& event = model_.events[chosen->first];
+    const Job before = job_of(event, chosen->second);
+    Checkpoint checkpoint{.job = before.key, .cursor = before.cursor};
+    checkpoint.exhausted = before.exhausted;
+    checkpoint.rate_per_second = below(3) == 0 ? 0 : static_cast<std::uint32_t>(below(1'000));
+    const std::uint64_t cancelled = before.counters.cancelled;
+    if (before.cancelling || below(4) == 0) {
+      if (before.cancelling && below(2) == 0) {
+        checkpoint.state = EventState::kCancelled;
+      } else {
+        checkpoint.cancel_all_but = below(before.counters.pending() + 1);
+      }
+    } else if (below(2) == 0) {
+      checkpoint.state = EventState::kPaused;
+    }
+    const auto recorded = record_now(*store_, {checkpoint}, now_ms_);
+    ASSERT_TRUE(recorded) << recorded.error().message;
+    const Job after = job_of(event, chosen->second);
+    EXPECT_EQ(after.state, checkpoint.state);
+    EXPECT_EQ(after.rate_per_second, checkpoint.rate_per_second);
+    if (checkpoint.cancel_all_but) {
+      EXPECT_TRUE(after.cancelling);
+      EXPECT_EQ(after.counters.pending(), *checkpoint.cancel_all_but);
+    }
+    if (checkpoint.state == EventState::kCancelled) {
+      EXPECT_EQ(after.counters.pending(), 0u);
+      event.finished[chosen->second] = true;
+    }
+    event.settled[chosen->second] += after.counters.cancelled - cancelled;
+  }
+
+  // A completed event's failures come back as retries: those alone whose token is not dead.
+  void fail_and_replay() {
+    const auto chosen = any_job();
+    if (!chosen) return;
+    ModelEvent& event = model_.events[chosen->first];
+    const Job job = job_of(event, chosen->second);
+    const auto scanned = scan_all(*store_, job.key);
+    if (job.cancelling || scanned.size() < 2 || job.counters.pending() < scanned.size()) return;
+    Checkpoint last{.job = job.key, .cursor = std::max(job.cursor, scanned.back().position)};
+    std::uint64_t alive = 0;
+    for (const ScannedDevice& device : scanned) {
+      const bool dead = below(3) == 0;
+      alive += dead ? 0 : 1;
+      last.failures.push_back(
+          {.position = device.position,
+           .outcome = dead ? Failure::Outcome::kRejected : Failure::Outcome::kDeadLettered,
+           .reason = dead ? "Unregistered" : "Unavailable",
+           .token_dead = dead});
+      ++(dead ? last.added.rejected : last.added.dead_lettered);
+    }
+    last.reasons = {{"Unregistered", last.added.rejected}, {"Unavailable", alive}};
+    last.exhausted = true;
+    last.state = EventState::kCompleted;
+    const auto recorded = record_now(*store_, {last}, now_ms_);
+    ASSERT_TRUE(recorded) << recorded.error().message;
+    event.finished[chosen->second] = true;
+    const bool completed = std::all_of(event.finished.begin(), event.finished.end(),
+                                       [](bool finished) { return finished; });
+    const auto replayed = store_->replay(event.id,
+                                         {.rejected = true,
+                                          .dead_lettered = true,
+                                          .platform = job.key.platform,
+                                          .expires_ms = now_ms_ + 1'000},
+                                         now_ms_);
+    if (!completed || store_->event(event.id)->state == EventState::kCancelled) {
+      EXPECT_FALSE(replayed);
+      return;
+    }
+    ASSERT_TRUE(replayed) << replayed.error().message;
+    EXPECT_EQ(replayed->taken, alive);
+    EXPECT_EQ(replayed->token_dead, last.added.rejected);
+    Job again = job_of(event, chosen->second);
+    EXPECT_EQ(again.counters.pending(), alive);
+    EXPECT_EQ(again.retries, alive);
+    if (alive == 0) return;
+    // Sent now, all of it.
+    Checkpoint done{.job = job.key, .cursor = again.cursor};
+    const auto found = store_->due_retries(job.key, now_ms_, 10'000, {});
+    ASSERT_TRUE(found) << found.error().message;
+    for (const DueRetry& due : found->due) {
+      done.retries_done.push_back(due.retry.position);
+    }
+    EXPECT_EQ(done.retries_done.size(), alive);
+    done.added.accepted = alive;
+    done.exhausted = true;
+    done.state = EventState::kCompleted;
+    const auto ended = record_now(*store_, {done}, now_ms_);
+    ASSERT_TRUE(ended) << ended.error().message;
+  }
+
   void finish_job() {
     const auto chosen = any_job();
     if (!chosen || below(2) == 0) return;
+    if (job_of(model_.events[chosen->first], chosen->second).cancelling) return;
     ModelEvent& event = model_.events[chosen->first];
     Checkpoint checkpoint{.job = key(event, chosen->second)};
     checkpoint.cursor = job_of(event, chosen->second).cursor;

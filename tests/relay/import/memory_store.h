@@ -149,6 +149,10 @@ class MemoryStore : public store::Store {
               std::function<void(store::Result<void>)> done) override {
     done(unasked());
   }
+  store::Result<store::Replayed> replay(const store::EventId&, const store::ReplayWish&,
+                                        std::int64_t) override {
+    return unasked();
+  }
   store::Result<std::uint64_t> forget_idempotency_keys(std::int64_t) override { return unasked(); }
   store::Result<store::CompactionStep> compact(const store::CompactionPlace& place,
                                                std::size_t bytes) override {
