@@ -34,26 +34,38 @@ void Dispatcher::activate_waiting(Lane& lane, Now now) {
     auto& active = lane.active[priority];
     while (!waiting.empty() && active.size() < kActiveJobsMax &&
            lane.resting[priority].size() < kRestingJobsMax) {
-      std::uint32_t index = static_cast<std::uint32_t>(jobs_.size());
-      if (free_indices_.empty()) {
-        jobs_.emplace_back();
-      } else {
-        index = free_indices_.back();
-        free_indices_.pop_back();
-      }
-      jobs_[index] = std::make_unique<RunningJob>(index, lane, std::move(waiting.front()), now);
+      activate(lane, std::move(waiting.front()), now);
       waiting.pop_front();
-      active.push_back(jobs_[index].get());
     }
   }
+}
+
+Dispatcher::RunningJob& Dispatcher::activate(Lane& lane, JobStart start, Now now) {
+  std::uint32_t index = static_cast<std::uint32_t>(jobs_.size());
+  if (free_indices_.empty()) {
+    jobs_.emplace_back();
+  } else {
+    index = free_indices_.back();
+    free_indices_.pop_back();
+  }
+  const std::uint32_t per_second = start.job.rate_per_second;
+  auto job = std::make_unique<RunningJob>(index, lane, std::move(start), now);
+  if (per_second != 0) {
+    for (const RunningJob* sibling : jobs_of(job->key.event)) job->rate = sibling->rate;
+    if (!job->rate) job->rate = std::make_shared<SendRate>(per_second, now.monotonic_ms);
+  }
+  lane.active[priority_class(job->priority)].push_back(job.get());
+  jobs_[index] = std::move(job);
+  return *jobs_[index];
 }
 
 // --- who has a turn
 // -------------------------------------------------------------------------------
 
 // All of it is on its way or settled, and no retry is due: it needs no turn, and must not keep
-// another job from having one, until then.
+// another job from having one, until then. A job that is held needs none until its time has passed.
 bool Dispatcher::may_rest(const RunningJob& job, Now now) const {
+  if (job.halted()) return !job.fate && job.lane.provider != nullptr;
   return job.exhausted && job.page_next == job.page.devices.size() && !job.fate &&
          job.next_due_ms > now.calendar_ms && job.lane.provider != nullptr;
 }
@@ -62,10 +74,21 @@ void Dispatcher::rest(RunningJob& job) {
   auto& resting = job.lane.resting[priority_class(job.priority)];
   job.resting_at = resting.size();
   resting.push_back(&job);
+  if (job.page_next < job.page.devices.size()) {  // held in the middle of it: read again then
+    job.read_after =
+        job.page_next == 0 ? job.page_after : job.page.devices[job.page_next - 1].position;
+    job.scan.reset();
+  }
   job.page = {};
   job.page_next = 0;
-  if (job.retries_live == 0) return;
-  job.lane.rests_until_ms = std::min({job.lane.rests_until_ms, job.next_due_ms, job.expires_ms});
+  job.lane.rests_until_ms = std::min(job.lane.rests_until_ms, rests_until(job));
+}
+
+// Calendar; when a job that rests is to be looked at again.
+std::int64_t Dispatcher::rests_until(const RunningJob& job) const {
+  if (job.cancelling) return kNever;
+  if (job.halted()) return job.expires_ms;
+  return job.retries_live == 0 ? kNever : std::min(job.next_due_ms, job.expires_ms);
 }
 
 // Out of the list that it is in.
@@ -91,9 +114,9 @@ void Dispatcher::wake_resting(Lane& lane, Now now) {
     auto& resting = lane.resting[priority];
     for (std::size_t i = 0; i < resting.size();) {
       RunningJob& job = *resting[i];
-      const std::int64_t until = std::min(job.next_due_ms, job.expires_ms);
-      if (job.retries_live == 0 || until > now.calendar_ms) {
-        if (job.retries_live > 0) lane.rests_until_ms = std::min(lane.rests_until_ms, until);
+      const std::int64_t until = rests_until(job);
+      if (until > now.calendar_ms) {
+        lane.rests_until_ms = std::min(lane.rests_until_ms, until);
         ++i;
         continue;
       }
@@ -114,7 +137,10 @@ std::int64_t Dispatcher::turn(Now now) {
       fill(*lane, now);
     }
   }
-  if (checkpoint_due(now)) checkpoint(now);
+  if (!steering_.empty() && !in_flight_ && now.monotonic_ms >= record_not_before_ms_) {
+    take_wishes(now);
+  }
+  if (checkpoint_due(now)) checkpoint(now, {});
   return next_wish(now);
 }
 
@@ -154,14 +180,16 @@ void Dispatcher::fill(Lane& lane, Now now) {
       if (free == 0) return;
       RunningJob* job = active.front();
       active.pop_front();
-      const std::size_t handed =
-          hand_out(*job, std::min<std::size_t>(free, limits_.batch_devices), now);
+      const std::size_t handed = hand_out(
+          *job, allowance(*job, std::min<std::size_t>(free, limits_.batch_devices), now), now);
+      if (job->rate) job->rate->take(handed);
+      if (handed > 0) idle = 0;
       if (may_rest(*job, now)) {
         rest(*job);
-      } else {
-        active.push_back(job);
+        continue;
       }
-      idle = handed > 0 ? 0 : idle + 1;
+      active.push_back(job);
+      if (handed == 0) ++idle;
     }
     // Places that became free in this turn.
     if (!lane.waiting[priority].empty() && active.size() < kActiveJobsMax &&
@@ -207,6 +235,9 @@ std::int64_t Dispatcher::next_wish(Now now) const {
         if (job->blocked_until_ms > now.monotonic_ms) wish = std::min(wish, job->blocked_until_ms);
         by_calendar(job->next_due_ms);
         by_calendar(job->expires_ms);
+        if (!job->rate || job->halted()) continue;
+        const std::int64_t next_ms = job->rate->next_ms(now.monotonic_ms);
+        if (next_ms > now.monotonic_ms) wish = std::min(wish, next_ms);
       }
     }
   }

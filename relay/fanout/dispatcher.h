@@ -27,6 +27,8 @@
 #include "relay/config/fanout_limits.h"
 #include "relay/fanout/ledger.h"
 #include "relay/fanout/policy.h"
+#include "relay/fanout/send_rate.h"
+#include "relay/fanout/steering.h"
 #include "relay/fanout/token_guard.h"
 #include "storage/store.h"
 
@@ -92,6 +94,11 @@ class Dispatcher {
   // Hands out what windows and bounds allow and starts a checkpoint if one is due. Returns the
   // monotonic time at which something may be due next.
   std::int64_t turn(Now now);
+  // Somebody takes charge of an event. What is to stop is handed out no more from this moment on;
+  // the answer comes once that is durable. kFinished: no job of the event is here.
+  void steer(SteeringRequest request, Now now);
+  // Those that wait for an answer are told that none of it came about. At the end.
+  void refuse_steering(const SteeringRefusal& refusal);
   // From now on nothing is handed out.
   void drain() { draining_ = true; }
 
@@ -107,6 +114,7 @@ class Dispatcher {
   struct RunningJob;
   struct Lane;
   struct InFlight;
+  struct Taken;
   // Everything of a job that is settled without being sent.
   struct Fate {
     enum class Kind : std::uint8_t { kExpired, kRejected, kSuppressed };
@@ -127,9 +135,11 @@ class Dispatcher {
   };
 
   void activate_waiting(Lane& lane, Now now);
+  RunningJob& activate(Lane& lane, JobStart start, Now now);
   void wake_resting(Lane& lane, Now now);
   bool may_rest(const RunningJob& job, Now now) const;
   void rest(RunningJob& job);
+  std::int64_t rests_until(const RunningJob& job) const;
   void leave(RunningJob& job);
   void fill(Lane& lane, Now now);
   std::size_t room(const Lane& lane, bool urgent) const;
@@ -146,15 +156,30 @@ class Dispatcher {
   void settle(RunningJob& job, const Delivery& delivery, const Outcome& outcome,
               std::string_view reason, Now now);
   void judge_tokens(RunningJob& job);
-  void settle_unsent(RunningJob& job, const Delivery& delivery, const Fate& fate);
+  void settle_unsent(RunningJob& job, const Delivery& delivery, const Fate& fate, Now now);
   void block(RunningJob& job, const store::Error& error, Now now);
+
+  // dispatcher_steering.cc
+  std::vector<RunningJob*> jobs_of(const store::EventId& event) const;
+  void take_out_of_waiting(const store::EventId& event, Now now);
+  void take_wishes(Now now);
+  std::optional<SteeringRefusal> objection(const Wish& wish,
+                                           const std::vector<RunningJob*>& jobs) const;
+  Taken take_wish(SteeringRequest request, const std::vector<RunningJob*>& jobs, Now now);
+  void wish_recorded(Taken& taken);
+  void withdraw_wish(Taken& taken, const store::Error& error);
+  void let_go(RunningJob& job);
+  std::size_t allowance(RunningJob& job, std::size_t devices, Now now) const;
 
   bool fully_recorded(const RunningJob& job) const;
   bool finished(const RunningJob& job) const;
   bool dirty(const RunningJob& job) const;
   bool checkpoint_due(Now now) const;
-  void checkpoint(Now now);
+  void checkpoint(Now now, std::vector<Taken> wishes);
+  bool cancelled(const RunningJob& job) const;
+  bool too_wide(const RunningJob& job) const;
   void park_stragglers(RunningJob& job, Now now);
+  store::EventState state_to_record(const RunningJob& job) const;
   store::Checkpoint close_checkpoint(RunningJob& job);
   void reopen_checkpoint(RunningJob& job, store::Checkpoint failed);
   void retire(RunningJob& job);
@@ -179,6 +204,7 @@ class Dispatcher {
   std::int64_t recorded_at_ms_ = 0;        // monotonic
   std::int64_t record_not_before_ms_ = 0;  // monotonic, after a failure
   std::string store_error_;
+  std::vector<SteeringRequest> steering_;  // held already; recorded with the next checkpoint
   bool draining_ = false;
   bool hungry_ = false;  // a turn ended before its work did
 };

@@ -10,6 +10,7 @@
 namespace carillon::fanout {
 
 std::size_t Dispatcher::hand_out(RunningJob& job, std::size_t devices_max, Now now) {
+  if (devices_max == 0 || job.halted()) return 0;
   if (job.fate || job.closing || now.monotonic_ms < job.blocked_until_ms) return 0;
   render(job, now);
   if (job.fate) return 0;
@@ -59,7 +60,7 @@ std::size_t Dispatcher::hand_out_retries(RunningJob& job, std::size_t devices_ma
     const store::DevicePosition position = due.retry.position;
     if (due.token.empty()) {
       settle_unsent(job, {.position = position, .is_retry = true},
-                    {.kind = Fate::Kind::kSuppressed, .reason = std::string(kLeftAudience)});
+                    {.kind = Fate::Kind::kSuppressed, .reason = std::string(kLeftAudience)}, now);
       continue;
     }
     const std::uint64_t number = kRetryBit | (job.next_retry_number++ & kNumberMask);
@@ -91,6 +92,7 @@ bool Dispatcher::next_page(RunningJob& job, std::size_t devices, Now now) {
   for (int pages = 0; pages < kEmptyPagesPerTurn; ++pages) {
     if (job.exhausted) return false;
     job.page_read_ms = now.calendar_ms;
+    job.page_after = job.read_after;
     if (auto read = job.scan->read(job.read_after, devices, job.page); !read) {
       job.page.devices.clear();
       job.page_next = 0;
@@ -161,7 +163,7 @@ void Dispatcher::submit(RunningJob& job, push::PushBatch batch) {
 // ------------------------------------------------------------------------
 
 void Dispatcher::decide_fate(RunningJob& job, Now now) {
-  if (job.fate) return;
+  if (job.fate || job.cancelling) return;
   if (job.lane.provider == nullptr) {
     job.fate = Fate{.kind = Fate::Kind::kSuppressed, .reason = "NoProvider"};
   } else if (now.calendar_ms >= job.expires_ms) {
@@ -172,8 +174,9 @@ void Dispatcher::decide_fate(RunningJob& job, Now now) {
 // The devices are still read one by one: who has left the audience is told apart from who was too
 // late for it.
 void Dispatcher::settle_by_fate(RunningJob& job, Now now) {
-  if (job.closing || now.monotonic_ms < job.blocked_until_ms) return;
+  if (job.closing || job.cancelling || now.monotonic_ms < job.blocked_until_ms) return;
   for (int pages = 0; pages < kFatePagesPerTurn; ++pages) {
+    if (job.unrecorded.failures.size() >= kFateRowsPerCheckpoint) return;
     if (job.ledger.span() >= span_max()) return;  // an open device holds the cursor: park it first
     if (job.page_next == job.page.devices.size() && !next_page(job, kFatePageDevices, now)) break;
     for (; job.page_next < job.page.devices.size(); ++job.page_next) {
@@ -181,7 +184,7 @@ void Dispatcher::settle_by_fate(RunningJob& job, Now now) {
       const std::uint64_t sequence = job.ledger.next_sequence();
       if (!job.ledger.append(position, 0)) continue;
       job.ledger.settle(sequence);
-      settle_unsent(job, {.position = position}, *job.fate);
+      settle_unsent(job, {.position = position}, *job.fate, now);
     }
     page_done(job);
     hungry_ = true;
@@ -197,11 +200,12 @@ void Dispatcher::settle_by_fate(RunningJob& job, Now now) {
   for (const store::DueRetry& due : found->due) {
     settle_unsent(
         job, {.position = due.retry.position, .attempts = due.retry.attempts, .is_retry = true},
-        *job.fate);
+        *job.fate, now);
   }
 }
 
-void Dispatcher::settle_unsent(RunningJob& job, const Delivery& delivery, const Fate& fate) {
+void Dispatcher::settle_unsent(RunningJob& job, const Delivery& delivery, const Fate& fate,
+                               Now now) {
   LaneTotals& totals = *job.lane.totals;
   switch (fate.kind) {
     case Fate::Kind::kExpired:
@@ -218,6 +222,16 @@ void Dispatcher::settle_unsent(RunningJob& job, const Delivery& delivery, const 
       break;
   }
   count_reason(job.unrecorded.reasons, fate.reason);
+  if (fate.kind != Fate::Kind::kSuppressed && job.failure_rows < kFailureRowsPerJobMax) {
+    ++job.failure_rows;
+    job.unrecorded.failures.push_back({.position = delivery.position,
+                                       .outcome = fate.kind == Fate::Kind::kExpired
+                                                      ? store::Failure::Outcome::kExpired
+                                                      : store::Failure::Outcome::kRejected,
+                                       .reason = fate.reason,
+                                       .attempts = delivery.attempts,
+                                       .at_ms = now.calendar_ms});
+  }
   if (!delivery.is_retry) return;
   job.unrecorded.retries_done.push_back(delivery.position);
   job.held[delivery.position] = building_;

@@ -18,8 +18,19 @@ bool Dispatcher::finished(const RunningJob& job) const {
   return fully_recorded(job) && job.open_retries.empty() && job.retries_live == 0;
 }
 
+// All that was handed out before it was cancelled has answered.
+bool Dispatcher::cancelled(const RunningJob& job) const {
+  return job.cancelling && job.unanswered() == 0;
+}
+
+// Its answers hold up the cursor so far that the latest must be parked.
+bool Dispatcher::too_wide(const RunningJob& job) const {
+  return !job.cancelling && job.ledger.span() >= span_max();
+}
+
 bool Dispatcher::dirty(const RunningJob& job) const {
   if (job.closing) return false;
+  if (job.wished || cancelled(job)) return true;
   const store::Checkpoint& unrecorded = job.unrecorded;
   return unrecorded.added.settled() > 0 || !unrecorded.retries.empty() ||
          !unrecorded.retries_done.empty() || job.ledger.cursor() != job.recorded_cursor ||
@@ -31,12 +42,13 @@ bool Dispatcher::checkpoint_due(Now now) const {
   const bool soon = draining_ || unrecorded_ >= limits_.repeat_bound / 4 ||
                     now.monotonic_ms - recorded_at_ms_ >= limits_.checkpoint_interval_ms;
   return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& job) {
-    return job && ((soon && dirty(*job)) || job->ledger.span() >= span_max());
+    return job && ((soon && dirty(*job)) || too_wide(*job));
   });
 }
 
-void Dispatcher::checkpoint(Now now) {
+void Dispatcher::checkpoint(Now now, std::vector<Taken> wishes) {
   in_flight_ = std::make_unique<InFlight>();
+  in_flight_->wishes = std::move(wishes);
   in_flight_->number = building_++;
   std::vector<store::Checkpoint> checkpoints;
   for (auto& job : jobs_) {
@@ -57,7 +69,7 @@ void Dispatcher::checkpoint(Now now) {
 // A device that does not answer must not keep the cursor, and with it the list of what is settled
 // beyond it, from moving. Recorded as a retry it is accounted for, and its answer still counts.
 void Dispatcher::park_stragglers(RunningJob& job, Now now) {
-  if (job.ledger.span() < span_max()) return;
+  if (!too_wide(job)) return;
   while (job.ledger.span() > span_max() / 2) {
     const auto parked = job.ledger.park_oldest();
     if (!parked) return;
@@ -74,6 +86,13 @@ void Dispatcher::park_stragglers(RunningJob& job, Now now) {
   }
 }
 
+store::EventState Dispatcher::state_to_record(const RunningJob& job) const {
+  if (cancelled(job)) return store::EventState::kCancelled;
+  if (job.cancelling) return store::EventState::kRunning;
+  if (finished(job)) return store::EventState::kCompleted;
+  return job.paused ? store::EventState::kPaused : store::EventState::kRunning;
+}
+
 store::Checkpoint Dispatcher::close_checkpoint(RunningJob& job) {
   store::Checkpoint closed = std::exchange(job.unrecorded, {.job = job.key});
   closed.cursor = job.ledger.cursor();
@@ -81,8 +100,15 @@ store::Checkpoint Dispatcher::close_checkpoint(RunningJob& job) {
   // Read to its end is not enough: what was handed out and not answered is read again after a
   // crash.
   closed.exhausted = fully_recorded(job);
-  closed.state = finished(job) ? store::EventState::kCompleted : store::EventState::kRunning;
-  job.closing = closed.state == store::EventState::kCompleted;
+  closed.state = state_to_record(job);
+  job.closing = closed.state == store::EventState::kCompleted ||
+                closed.state == store::EventState::kCancelled;
+  if (job.cancelling && !job.cancel_recorded && !job.closing) {
+    closed.cancel_all_but = job.unanswered();
+  }
+  if (std::exchange(job.wished, false)) {
+    closed.rate_per_second = job.rate ? job.rate->per_second() : 0;
+  }
   job.recorded_cursor = closed.cursor;
   job.recorded_exhausted = closed.exhausted;
   job.unrecorded_count = 0;
@@ -103,24 +129,31 @@ void Dispatcher::on_recorded(const store::Result<void>& result, Now now) {
       unrecorded_ += part.covered;
       reopen_checkpoint(job, std::move(part.checkpoint));
     }
+    for (Taken& taken : in_flight->wishes) withdraw_wish(taken, result.error());
     return;
   }
   store_error_.clear();
   ++checkpoints_;
+  for (Taken& taken : in_flight->wishes) wish_recorded(taken);
   for (InFlight::Part& part : in_flight->parts) {
     RunningJob& job = *jobs_[part.index];
     uncovered_ -= part.covered;
     for (const store::Retry& retry : part.checkpoint.retries) {
       job.next_due_ms = std::min(job.next_due_ms, retry.due_ms);
     }
-    if (job.resting_at != kNotResting && job.retries_live > 0) {
-      job.lane.rests_until_ms =
-          std::min({job.lane.rests_until_ms, job.next_due_ms, job.expires_ms});
+    if (part.checkpoint.cancel_all_but) {
+      job.counters.cancelled += job.counters.pending() - *part.checkpoint.cancel_all_but;
+      job.retries_live = job.open_retries.size();
+    }
+    if (job.resting_at != kNotResting) {
+      job.lane.rests_until_ms = std::min(job.lane.rests_until_ms, rests_until(job));
     }
     std::erase_if(job.held, [&](const auto& held) { return held.second <= in_flight->number; });
     if (job.closing) {
       // What is still pending has left the audience before its turn: the store says the same.
-      job.lane.totals->suppressed.fetch_add(job.counters.pending(), std::memory_order_relaxed);
+      if (!job.cancelling) {
+        job.lane.totals->suppressed.fetch_add(job.counters.pending(), std::memory_order_relaxed);
+      }
       retire(job);
     }
   }

@@ -27,6 +27,8 @@ inline constexpr std::size_t kNotResting = std::numeric_limits<std::size_t>::max
 // Pages of a job that nobody is to get, settled in one turn: bounds how long a turn takes.
 inline constexpr int kFatePagesPerTurn = 8;
 inline constexpr std::size_t kFatePageDevices = 4096;
+// Rows of failures that a job gathers for one checkpoint before it settles more without sending.
+inline constexpr std::size_t kFateRowsPerCheckpoint = 4096;
 inline constexpr std::size_t kRetriesPerRead = 512;
 // Pages without a device that one hand-out walks over, for the same reason.
 inline constexpr int kEmptyPagesPerTurn = 64;
@@ -92,9 +94,17 @@ struct Dispatcher::RunningJob {
         recorded_cursor(start.job.cursor),
         recorded_exhausted(start.job.exhausted),
         retries_live(start.job.retries),
-        next_due_ms(start.job.retries > 0 ? 0 : kNever) {
+        next_due_ms(start.job.retries > 0 ? 0 : kNever),
+        paused(start.job.state == store::EventState::kPaused),
+        cancelling(start.job.cancelling),
+        cancel_recorded(start.job.cancelling) {
+    failure_rows = start.job.failure_rows;
     unrecorded.job = key;
   }
+  // Nothing of it is handed out. What it is asked to be settled without being sent (its time has
+  // passed) is settled all the same.
+  bool halted() const { return paused || cancelling || stopped; }
+  std::uint64_t unanswered() const { return ledger.open() + open_retries.size(); }
 
   const std::uint32_t index;
   Lane& lane;
@@ -113,7 +123,8 @@ struct Dispatcher::RunningJob {
 
   std::unique_ptr<store::AudienceScan> scan;
   store::DevicePage page;
-  std::size_t page_next = 0;  // first device of the page that is not yet in the ledger
+  std::size_t page_next = 0;             // first device of the page that is not yet in the ledger
+  store::DevicePosition page_after = 0;  // where the page began
   std::int64_t page_read_ms = 0;
   store::DevicePosition read_after;
   Ledger ledger;
@@ -137,6 +148,14 @@ struct Dispatcher::RunningJob {
   std::uint64_t next_retry_number = 0;
 
   std::int64_t blocked_until_ms = 0;  // monotonic: the store failed to read
+
+  // What somebody wished of it: as the next checkpoint says it, or the latest said it.
+  bool paused;
+  bool cancelling;
+  bool cancel_recorded;            // the wish is durable: only answers are awaited
+  bool stopped = false;            // a wish is not durable yet
+  bool wished = false;             // the next checkpoint has to carry a wish
+  std::shared_ptr<SendRate> rate;  // of the event, shared by its jobs; null: no limit
 };
 
 struct Dispatcher::Lane {
@@ -157,6 +176,18 @@ struct Dispatcher::Lane {
   std::int64_t rests_until_ms = kNever;  // calendar; not later than any of them may rest
 };
 
+// A wish that is on its way to the disk, and what to go back to if it does not get there.
+struct Dispatcher::Taken {
+  struct Before {
+    std::uint32_t index = 0;
+    bool paused = false, cancelling = false;
+    std::shared_ptr<SendRate> rate;
+  };
+  SteeringRequest request;
+  Steered answer;
+  std::vector<Before> before;
+};
+
 struct Dispatcher::InFlight {
   struct Part {
     std::uint32_t index = 0;
@@ -165,6 +196,7 @@ struct Dispatcher::InFlight {
   };
   std::uint64_t number = 0;
   std::vector<Part> parts;
+  std::vector<Taken> wishes;
 };
 
 }  // namespace carillon::fanout

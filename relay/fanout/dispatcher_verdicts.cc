@@ -115,7 +115,8 @@ void Dispatcher::settle(RunningJob& job, const Delivery& delivery, const Outcome
                                    .outcome = failure,
                                    .reason = std::string(reason),
                                    .attempts = outcome.attempts,
-                                   .at_ms = now.calendar_ms});
+                                   .at_ms = now.calendar_ms,
+                                   .token_dead = outcome.token == TokenWord::kDead});
   }
   if (outcome.token != TokenWord::kNone) {
     job.lane.guard.hold(outcome.token, {.position = delivery.position,

@@ -20,7 +20,9 @@
 #include "relay/fanout/dispatcher.h"
 #include "relay/fanout/event_id.h"
 #include "relay/fanout/inbox.h"
+#include "relay/fanout/job_start.h"
 #include "relay/fanout/notification_codec.h"
+#include "relay/fanout/steersman.h"
 
 namespace carillon::fanout {
 namespace {
@@ -50,11 +52,6 @@ std::string_view word_for(push::Platform platform) {
 
 std::int64_t to_ms(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-
-std::chrono::sys_seconds provider_expiry(std::int64_t expires_ms, bool now_or_never) {
-  if (now_or_never) return {};
-  return std::chrono::sys_seconds(std::chrono::seconds(expires_ms / 1000));
 }
 
 Refusal refusal_of(const store::Error& error) {
@@ -90,7 +87,12 @@ class Engine::Impl {
                 inbox_.recorded(std::move(result));
               });
             },
-            seed) {}
+            seed),
+        steersman_(store, inbox_, clocks_.calendar,
+                   [this](const std::string& app, store::Platform platform) {
+                     const Way* to = find_way(app, static_cast<push::Platform>(platform));
+                     return to == nullptr ? std::nullopt : std::optional(to->lane);
+                   }) {}
 
   ~Impl() { drain(std::chrono::milliseconds(0)); }
 
@@ -112,6 +114,7 @@ class Engine::Impl {
   void publish(Publication publication, Published done);
   void drain(std::chrono::milliseconds grace);
   EngineStats stats() const;
+  Steersman& steersman() { return steersman_; }
 
  private:
   // An app's way to one platform, whether it has a provider or not.
@@ -165,7 +168,8 @@ class Engine::Impl {
   const config::Fanout limits_;
   const Clocks clocks_;
   Inbox inbox_;
-  Dispatcher dispatcher_;       // the fan-out thread's alone once it runs
+  Dispatcher dispatcher_;  // the fan-out thread's alone once it runs
+  Steersman steersman_;
   std::set<std::string> apps_;  // both fixed once started
   std::map<WayKey, std::unique_ptr<Way>> ways_;
 
@@ -347,12 +351,7 @@ store::Result<void> Engine::Impl::take_up_unfinished() {
       to->lane = dispatcher_.add_lane(nullptr, &to->totals);
       inbox_.add_lane();
     }
-    content->notification.event_id = to_string(job.key.event);
-    content->notification.priority = static_cast<push::Priority>(job.priority);
-    content->notification.expires_at = provider_expiry(job.expires_ms, content->now_or_never);
-    dispatcher_.take_up(to->lane, {.job = std::move(job),
-                                   .notification = std::move(content->notification),
-                                   .now_or_never = content->now_or_never});
+    dispatcher_.take_up(to->lane, job_start(std::move(job), *std::move(content)));
   }
   if (!jobs->empty()) spdlog::info("taking up {} unfinished jobs", jobs->size());
   return {};
@@ -384,6 +383,8 @@ void Engine::Impl::run() {
     }
     for (Inbox::Started& job : taken.started) dispatcher_.take_up(job.lane, std::move(job.start));
     taken.started.clear();
+    for (SteeringRequest& request : taken.steering) dispatcher_.steer(std::move(request), at);
+    taken.steering.clear();
     if (taken.draining && !draining) {
       draining = true;
       dispatcher_.drain();
@@ -395,6 +396,8 @@ void Engine::Impl::run() {
     // then within the bound on repeats.
     if (taken.stopping && !dispatcher_.recording() &&
         (dispatcher_.settled() || !dispatcher_.store_error().empty())) {
+      dispatcher_.refuse_steering(
+          {.kind = SteeringRefusal::Kind::kDraining, .message = "the relay is shutting down"});
       return;
     }
   }
@@ -411,6 +414,7 @@ void Engine::Impl::publish_gauges() {
 void Engine::Impl::drain(std::chrono::milliseconds grace) {
   std::call_once(drained_, [&] {
     draining_ = true;
+    steersman_.drain();
     inbox_.drain();
     // What is submitted to a provider that has closed gets no verdict: nothing may be on its way.
     if (thread_.joinable()) hands_nothing_out_.get_future().wait();
@@ -485,6 +489,13 @@ tl::expected<store::AcceptedEvent, Refusal> Engine::publish(const Publication& p
   impl_->publish(publication,
                  [&promise](auto accepted) { promise.set_value(std::move(accepted)); });
   return future.get();
+}
+SteeringResult Engine::steer(const store::EventId& event, const Wish& wish) {
+  return impl_->steersman().steer(event, wish);
+}
+tl::expected<store::Replayed, SteeringRefusal> Engine::replay(
+    const store::EventId& event, store::ReplayWish wish, std::optional<std::chrono::seconds> ttl) {
+  return impl_->steersman().replay(event, std::move(wish), ttl);
 }
 void Engine::drain(std::chrono::milliseconds grace) {
   impl_->drain(grace);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -14,6 +15,7 @@
 #include "providers/provider.h"
 #include "relay/config/fanout_limits.h"
 #include "relay/fanout/publication.h"
+#include "relay/fanout/steering.h"
 #include "relay/fanout/token_guard.h"
 #include "storage/store.h"
 
@@ -77,6 +79,18 @@ class Engine {
   void publish(Publication publication, Published done);
   // Waits for it.
   tl::expected<store::AcceptedEvent, Refusal> publish(const Publication& publication);
+
+  // Pauses, resumes, cancels an event or limits its rate. Returns once that is durable; nothing of
+  // what is to stop is handed out from some moment before that on. Any thread; after
+  // kSteeringWaitMs it gives up, and it is not known whether it came about: ask again, it does no
+  // harm.
+  SteeringResult steer(const store::EventId& event, const Wish& wish);
+
+  // Recorded failures of a completed event become pending again and go out. `ttl`: what the event
+  // is worth from now on; none: as long as it was. Returns once that is durable. Any thread.
+  tl::expected<store::Replayed, SteeringRefusal> replay(const store::EventId& event,
+                                                        store::ReplayWish wish,
+                                                        std::optional<std::chrono::seconds> ttl);
 
   // No new work; waits for answers up to `grace`, settles the rest, writes the last checkpoint.
   void drain(std::chrono::milliseconds grace);

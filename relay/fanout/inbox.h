@@ -1,6 +1,6 @@
 // Where other threads meet the fan-out thread. What waits here is bounded by what was handed out:
 // verdicts by `repeat_bound`, a single recorded checkpoint, jobs by kJobsWaitingMax; the events
-// that are expected by the requests that the API has open.
+// that are expected by the requests that the API has open, wishes by the threads that wait for them.
 #pragma once
 
 #include <chrono>
@@ -25,12 +25,13 @@ class Inbox {
   struct Contents {
     std::vector<std::vector<push::Verdict>> verdicts;  // by lane
     std::vector<Started> started;
+    std::vector<SteeringRequest> steering;
     std::optional<store::Result<void>> recorded;
     bool draining = false;
     bool stopping = false;
 
     bool empty() const {
-      if (recorded || !started.empty()) return false;
+      if (recorded || !started.empty() || !steering.empty()) return false;
       for (const auto& lane : verdicts) {
         if (!lane.empty()) return false;
       }
@@ -65,6 +66,9 @@ class Inbox {
     }
     if (--expected_ == 0) none_expected_.notify_all();
   }
+  void steer(SteeringRequest request) {
+    put([&](Contents& contents) { contents.steering.push_back(std::move(request)); });
+  }
   void recorded(store::Result<void> result) {
     put([&](Contents& contents) { contents.recorded = std::move(result); });
   }
@@ -95,6 +99,7 @@ class Inbox {
     taken.verdicts.resize(contents_.verdicts.size());
     contents_.verdicts.swap(taken.verdicts);
     contents_.started.swap(taken.started);
+    contents_.steering.swap(taken.steering);
     taken.recorded = std::exchange(contents_.recorded, std::nullopt);
     taken.draining = contents_.draining;
     taken.stopping = contents_.stopping;
