@@ -98,6 +98,7 @@ Api::Api(Parts parts)
     : parts_(std::move(parts)),
       keys_(parts_.store, parts_.clocks.monotonic),
       events_(parts_.publisher, parts_.store, parts_.clocks),
+      steering_(parts_.publisher, parts_.store),
       audience_(parts_.store, parts_.clocks),
       readiness_(parts_.publisher, parts_.store, parts_.clocks),
       watchers_(parts_.watchers, [this](const store::EventId& id) { return events_.progress(id); }),
@@ -179,6 +180,16 @@ std::optional<Reply> Api::answer(const RequestHead& head, const Admission& admis
       return events_.show(admission);
     case Endpoint::kWatchEvent:
       return events_.watch(admission, watchers_);
+    case Endpoint::kPauseEvent:
+      return steering_.steer(admission, fanout::Wish::Kind::kPause);
+    case Endpoint::kResumeEvent:
+      return steering_.steer(admission, fanout::Wish::Kind::kResume);
+    case Endpoint::kCancelEvent:
+      return steering_.steer(admission, fanout::Wish::Kind::kCancel);
+    case Endpoint::kSetEventRate:
+      return steering_.set_rate(admission, body);
+    case Endpoint::kReplayEvent:
+      return steering_.replay(admission, body);
     case Endpoint::kPutDevice:
       return audience_.put_device(admission, body);
     case Endpoint::kShowDevice:

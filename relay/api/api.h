@@ -16,6 +16,7 @@
 #include "relay/api/key_ring.h"
 #include "relay/api/metrics.h"
 #include "relay/api/publisher.h"
+#include "relay/api/steering_resource.h"
 #include "relay/api/watchers.h"
 
 namespace carillon::api {
@@ -56,6 +57,7 @@ class Api : public Desk {
   Parts parts_;
   KeyRing keys_;
   EventsResource events_;
+  SteeringResource steering_;
   AudienceResource audience_;
   Readiness readiness_;
   HttpCounters counters_;

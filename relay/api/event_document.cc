@@ -1,5 +1,6 @@
 #include "relay/api/event_document.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -81,6 +82,14 @@ std::string_view platform_name(store::Platform platform) {
   return "unknown";
 }
 
+std::optional<store::Platform> platform_by_name(std::string_view name) {
+  for (const auto platform :
+       {store::Platform::kApns, store::Platform::kFcm, store::Platform::kWebPush}) {
+    if (platform_name(platform) == name) return platform;
+  }
+  return std::nullopt;
+}
+
 std::string_view priority_name(std::uint8_t priority) {
   constexpr std::array<std::string_view, 4> kNames = {"unknown", "urgent", "normal", "bulk"};
   return kNames[priority < kNames.size() ? priority : 0];
@@ -104,6 +113,11 @@ bool is_over(store::EventState state) {
   return state == store::EventState::kCompleted || state == store::EventState::kCancelled;
 }
 
+bool is_cancelling(const store::EventRecord& event) {
+  return std::any_of(event.jobs.begin(), event.jobs.end(),
+                     [](const auto& job) { return job.cancelling; });
+}
+
 Json event_links(std::string_view event_id) {
   const std::string self = "/v1/events/" + std::string(event_id);
   return Json{{"self", self}, {"progress", self + "/progress"}};
@@ -114,12 +128,15 @@ Json event_document(const store::EventRecord& event, const Pace& pace) {
   Json out{{"id", id}, {"app", event.app}};
   put_audience(event, out);
   out["state"] = state_name(event.state);
+  if (is_cancelling(event)) out["cancelling"] = true;
   out["priority"] = priority_name(event.priority);
   out["accepted_at"] = rfc3339(event.accepted_ms);
   out["expires_at"] = rfc3339(event.expires_ms);
   out["counters"] = counters_json(total_of(event));
   out["by_provider"] = by_provider(event);
   out["by_reason"] = by_reason(event);
+  out["rate_limit_per_second"] =
+      event.rate_per_second == 0 ? Json(nullptr) : Json(event.rate_per_second);
   out["rate_per_second"] = std::round(pace.per_second * 10) / 10;
   out["forecast_at"] = pace.forecast_ms ? Json(rfc3339(*pace.forecast_ms)) : Json(nullptr);
   out["first_outcome_at"] = time_or_null(event.first_ms);

@@ -20,12 +20,15 @@ struct Pace {
 
 std::string_view state_name(store::EventState state);
 std::string_view platform_name(store::Platform platform);
+std::optional<store::Platform> platform_by_name(std::string_view name);
 std::string_view priority_name(std::uint8_t priority);
 
 using import::rfc3339;
 
 store::Counters total_of(const store::EventRecord& event);
 bool is_over(store::EventState state);
+// It was cancelled, and only answers to what was handed out before are awaited.
+bool is_cancelling(const store::EventRecord& event);
 
 nlohmann::ordered_json event_links(std::string_view event_id);
 nlohmann::ordered_json event_document(const store::EventRecord& event, const Pace& pace);

@@ -1,7 +1,9 @@
 // What the API asks of the fan-out engine.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <tl/expected.hpp>
 #include <utility>
 
@@ -11,11 +13,15 @@
 
 namespace carillon::api {
 
-// The engine's two calls that the API makes; any thread. See fanout::Engine for what they promise.
+// The engine's calls that the API makes; any thread. See fanout::Engine for what they promise.
 class Publisher {
  public:
   virtual ~Publisher() = default;
   virtual void publish(fanout::Publication publication, fanout::Published done) = 0;
+  virtual fanout::SteeringResult steer(const store::EventId& event, const fanout::Wish& wish) = 0;
+  virtual tl::expected<store::Replayed, fanout::SteeringRefusal> replay(
+      const store::EventId& event, const store::ReplayWish& wish,
+      std::optional<std::chrono::seconds> ttl) = 0;
   virtual fanout::EngineStats stats() const = 0;
 };
 
@@ -24,6 +30,14 @@ class EnginePublisher : public Publisher {
   explicit EnginePublisher(fanout::Engine& engine) : engine_(engine) {}
   void publish(fanout::Publication publication, fanout::Published done) override {
     engine_.publish(std::move(publication), std::move(done));
+  }
+  fanout::SteeringResult steer(const store::EventId& event, const fanout::Wish& wish) override {
+    return engine_.steer(event, wish);
+  }
+  tl::expected<store::Replayed, fanout::SteeringRefusal> replay(
+      const store::EventId& event, const store::ReplayWish& wish,
+      std::optional<std::chrono::seconds> ttl) override {
+    return engine_.replay(event, wish, ttl);
   }
   fanout::EngineStats stats() const override { return engine_.stats(); }
 

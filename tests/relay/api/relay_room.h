@@ -48,6 +48,18 @@ class ScriptedPublisher : public Publisher {
     for (const auto& tell : held) tell();
     return true;
   }
+  fanout::SteeringResult steer(const store::EventId& event, const fanout::Wish& wish) override {
+    const std::lock_guard lock(mutex_);
+    steered.emplace_back(event, wish);
+    return steer_answer(event, wish);
+  }
+  tl::expected<store::Replayed, fanout::SteeringRefusal> replay(
+      const store::EventId&, const store::ReplayWish& wish,
+      std::optional<std::chrono::seconds> ttl) override {
+    const std::lock_guard lock(mutex_);
+    replays.emplace_back(wish, ttl);
+    return replay_answer();
+  }
   fanout::EngineStats stats() const override {
     const std::lock_guard lock(mutex_);
     return stats_now;
@@ -57,6 +69,13 @@ class ScriptedPublisher : public Publisher {
   std::vector<fanout::Publication> published;
   fanout::EngineStats stats_now;
   bool holds = false;  // answers wait for `release`, as they do for a commit
+  std::vector<std::pair<store::EventId, fanout::Wish>> steered;
+  std::function<fanout::SteeringResult(const store::EventId&, const fanout::Wish&)> steer_answer =
+      [](const auto&, const auto&) { return fanout::Steered{.changed = true, .jobs = {}}; };
+  std::vector<std::pair<store::ReplayWish, std::optional<std::chrono::seconds>>> replays;
+  std::function<tl::expected<store::Replayed, fanout::SteeringRefusal>()> replay_answer = [] {
+    return store::Replayed{};
+  };
 
  private:
   Answer answer_to(const fanout::Publication& publication) const {
