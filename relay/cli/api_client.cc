@@ -62,6 +62,10 @@ class ApiClient::Impl {
                                   "application/json"));
   }
 
+  tl::expected<Answer, std::string> post(const std::string& path) {
+    return answer_of(client_.Post(path));
+  }
+
   tl::expected<Answer, std::string> stream(const std::string& path,
                                            const std::function<bool(std::string_view)>& on_bytes) {
     Answer answer;
@@ -140,6 +144,10 @@ tl::expected<ApiClient::Answer, std::string> ApiClient::post(const std::string& 
                                                              const std::string& json,
                                                              const Headers& headers) {
   return impl_->post(path, json, headers);
+}
+
+tl::expected<ApiClient::Answer, std::string> ApiClient::post(const std::string& path) {
+  return impl_->post(path);
 }
 
 tl::expected<ApiClient::Answer, std::string> ApiClient::stream(

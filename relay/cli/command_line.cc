@@ -9,11 +9,13 @@
 #include <ostream>
 
 #include "relay/cli/api_client.h"
+#include "relay/cli/api_options.h"
 #include "relay/cli/audience_command.h"
 #include "relay/cli/backup_command.h"
 #include "relay/cli/check_command.h"
 #include "relay/cli/compact_command.h"
 #include "relay/cli/devices_command.h"
+#include "relay/cli/events_command_line.h"
 #include "relay/cli/exit_code.h"
 #include "relay/cli/export_command.h"
 #include "relay/cli/figures.h"
@@ -55,6 +57,7 @@ class CommandLine {
     add_keys();
     add_publish();
     add_watch();
+    events_.declare(app_);
   }
 
   int run(std::vector<std::string> arguments) {
@@ -79,23 +82,6 @@ class CommandLine {
   void add_config_option(CLI::App* command) {
     command->add_option("--config", config_file_, "the relay's configuration, a TOML file")
         ->required()
-        ->type_name("FILE");
-  }
-
-  void add_api_options(CLI::App* command) {
-    command
-        ->add_option(
-            "--url", address_.url,
-            fmt::format("the relay; otherwise {}, otherwise {}", kUrlVariable, kUrlDefault))
-        ->type_name("URL");
-    command
-        ->add_option("--key", address_.key,
-                     fmt::format("the API key; better in {}, where a process list does not show it",
-                                 kKeyVariable))
-        ->type_name("KEY");
-    command
-        ->add_option("--ca-file", address_.ca_file,
-                     "PEM file with the authorities to trust, for an https relay")
         ->type_name("FILE");
   }
 
@@ -341,7 +327,7 @@ class CommandLine {
         [this] {
           return with_api([this](ApiClient& api) { return run_publish(terminal_, api, publish_); });
         });
-    add_api_options(command);
+    add_api_options(command, address_);
     command->add_option("--app", publish_.app, "the app")->required()->type_name("APP");
     CLI::Option_group* const audience =
         command->add_option_group("audience", "who gets it, each device once");
@@ -378,7 +364,7 @@ class CommandLine {
             [this] {
               return with_api([this](ApiClient& api) { return run_watch(terminal_, api, watch_); });
             });
-    add_api_options(command);
+    add_api_options(command, address_);
     command->add_option("EVENT", watch_.event, "the event's id")->required();
     command->add_flag("--json", watch_.json, "one progress document a line");
   }
@@ -498,6 +484,8 @@ class CommandLine {
   PublishOptions publish_;
   std::string publish_ttl_;
   WatchOptions watch_;
+  EventsCommandLine events_{terminal_,
+                            [this](std::function<int()> command) { chosen_ = std::move(command); }};
 };
 
 }  // namespace

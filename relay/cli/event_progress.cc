@@ -13,6 +13,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kEventIdChars = 36;  // a UUID as it is printed
 constexpr std::size_t kReasonsShown = 10;
 
 const json& member(const json& object, const char* name) {
@@ -64,6 +65,11 @@ int number_at(std::string_view text, std::size_t at, std::size_t digits) {
 }
 
 }  // namespace
+
+bool is_event_id(std::string_view text) {
+  return text.size() == kEventIdChars &&
+         text.find_first_not_of("0123456789abcdefABCDEF-") == text.npos;
+}
 
 tl::expected<EventProgress, std::string> parse_event_progress(std::string_view body) {
   const json document = json::parse(body, nullptr, /*allow_exceptions=*/false);

@@ -39,6 +39,9 @@ struct EventProgress {
 // says more.
 tl::expected<EventProgress, std::string> parse_event_progress(std::string_view json);
 
+// Whether it has the form of an event's id.
+bool is_event_id(std::string_view text);
+
 // For the bar: "912,300 of 1,000,003: accepted …, rejected …, pending …, 312,000/s, 4.2 s left".
 Progress progress_of(const EventProgress& event);
 

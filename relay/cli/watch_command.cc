@@ -19,13 +19,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kEventIdChars = 36;  // a UUID as it is printed
-
-bool event_id(std::string_view text) {
-  return text.size() == kEventIdChars &&
-         text.find_first_not_of("0123456789abcdefABCDEF-") == text.npos;
-}
-
 class Watch {
  public:
   Watch(Terminal& terminal, ApiClient& api, const WatchOptions& options)
@@ -142,7 +135,7 @@ class Watch {
 }  // namespace
 
 int run_watch(Terminal& terminal, ApiClient& api, const WatchOptions& options) {
-  if (!event_id(options.event)) {
+  if (!is_event_id(options.event)) {
     terminal.err << fmt::format(
         "carillon: \"{}\" is not an event's id: it is what `carillon publish` prints\n",
         options.event);
