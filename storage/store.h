@@ -390,6 +390,9 @@ class DeviceExport;  // device_export.h
 struct QuarantinedDevice;
 struct QuarantineStep;
 enum class QuarantineAction : std::uint8_t;
+struct DeviceFate;  // event_report.h
+struct FailurePage;
+struct FailureQuery;
 
 class Store {
  public:
@@ -472,6 +475,11 @@ class Store {
   // nothing was applied). Returns at once; `done` runs on the writer's thread and must not block.
   virtual void record(std::vector<Checkpoint> checkpoints, std::int64_t now_ms,
                       std::function<void(Result<void>)> done) = 0;
+
+  // Failures that are stored device by device, page by page; and what became of one device of the
+  // event's app, a name that nobody has too. kNotFound: no such event.
+  virtual Result<FailurePage> failures(const EventId& id, const FailureQuery& query) = 0;
+  virtual Result<DeviceFate> explain(const EventId& id, std::string_view device) = 0;
 
   // Failures of a completed event become pending again, in one transaction: counters and reasons go
   // back, each is a retry with no attempt made that is due at `now_ms`, and the jobs run. With

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "storage/sqlite/device_export.h"
+#include "storage/sqlite/event_report.h"
 #include "storage/sqlite/name_check.h"
 #include "storage/sqlite/private_copy.h"
 #include "storage/sqlite/read_ahead.h"
@@ -303,6 +304,16 @@ class SqliteStore final : public Store {
                     Writer::Company::kShared, std::move(done));
   }
 
+  Result<FailurePage> failures(const EventId& id, const FailureQuery& query) override {
+    return readers_.with(
+        [&](ReadSession& session) { return report_of(session).failures(id, query); });
+  }
+
+  Result<DeviceFate> explain(const EventId& id, std::string_view device) override {
+    return readers_.with(
+        [&](ReadSession& session) { return report_of(session).explain(id, device); });
+  }
+
   Result<Replayed> replay(const EventId& id, const ReplayWish& wish, std::int64_t now_ms) override {
     return write<Replayed>(
         [&](Writer::Session& session) { return session.events.replay(id, wish, now_ms); },
@@ -386,6 +397,10 @@ class SqliteStore final : public Store {
     const auto audience = session.events.frozen_audience(session.audience, job);
     if (!audience) fail(Error::Kind::kNotFound, "there is no such job");
     return *audience;
+  }
+
+  static sqlite::EventReport report_of(ReadSession& session) {
+    return {session.database, session.audience, session.events, session.pages};
   }
 
   static DeviceRecord record_of(sqlite::AudienceTables& audience,

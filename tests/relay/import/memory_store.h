@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "storage/device_export.h"
+#include "storage/event_report.h"
 #include "storage/quarantine.h"
 #include "storage/store.h"
 
@@ -148,6 +149,13 @@ class MemoryStore : public store::Store {
   void record(std::vector<store::Checkpoint>, std::int64_t,
               std::function<void(store::Result<void>)> done) override {
     done(unasked());
+  }
+  store::Result<store::FailurePage> failures(const store::EventId&,
+                                             const store::FailureQuery&) override {
+    return unasked();
+  }
+  store::Result<store::DeviceFate> explain(const store::EventId&, std::string_view) override {
+    return unasked();
   }
   store::Result<store::Replayed> replay(const store::EventId&, const store::ReplayWish&,
                                         std::int64_t) override {

@@ -1,0 +1,43 @@
+// Reading what is known of single devices of an event. For one call, on a reader's connection.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/event_report.h"
+#include "storage/sqlite/audience_scan.h"
+#include "storage/sqlite/event_tables.h"
+
+namespace carillon::store::sqlite {
+
+class EventReport {
+ public:
+  EventReport(Database& database, AudienceTables& audience, EventTables& events,
+              AudiencePages& pages);
+
+  FailurePage failures(const EventId& event, const FailureQuery& query);
+  DeviceFate explain(const EventId& event, std::string_view device);
+
+ private:
+  struct At {
+    std::int64_t event = 0;
+    Platform platform = Platform::kApns;
+    DevicePosition position = 0;
+  };
+  std::int64_t row_of(const EventId& event);
+  std::string name_at(DevicePosition position);
+  bool failed(const At& at, DeviceFate& fate);
+  bool retried(const At& at, DeviceFate& fate);
+  bool was_frozen(const FrozenAudience& audience, DevicePosition position, bool running);
+  bool came_later(const FrozenAudience& audience, DevicePosition position);
+
+  Database& database_;
+  AudienceTables& audience_;
+  EventTables& events_;
+  AudiencePages& pages_;
+  Statement page_, failure_, retry_, window_, named_;
+};
+
+}  // namespace carillon::store::sqlite
