@@ -99,6 +99,7 @@ Api::Api(Parts parts)
       keys_(parts_.store, parts_.clocks.monotonic),
       events_(parts_.publisher, parts_.store, parts_.clocks),
       steering_(parts_.publisher, parts_.store),
+      reports_(parts_.store),
       audience_(parts_.store, parts_.clocks),
       readiness_(parts_.publisher, parts_.store, parts_.clocks),
       watchers_(parts_.watchers, [this](const store::EventId& id) { return events_.progress(id); }),
@@ -190,6 +191,10 @@ std::optional<Reply> Api::answer(const RequestHead& head, const Admission& admis
       return steering_.set_rate(admission, body);
     case Endpoint::kReplayEvent:
       return steering_.replay(admission, body);
+    case Endpoint::kListFailures:
+      return reports_.failures(admission);
+    case Endpoint::kExplainDevice:
+      return reports_.explain(admission);
     case Endpoint::kPutDevice:
       return audience_.put_device(admission, body);
     case Endpoint::kShowDevice:

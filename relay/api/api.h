@@ -16,6 +16,7 @@
 #include "relay/api/key_ring.h"
 #include "relay/api/metrics.h"
 #include "relay/api/publisher.h"
+#include "relay/api/report_resource.h"
 #include "relay/api/steering_resource.h"
 #include "relay/api/watchers.h"
 
@@ -58,6 +59,7 @@ class Api : public Desk {
   KeyRing keys_;
   EventsResource events_;
   SteeringResource steering_;
+  ReportResource reports_;
   AudienceResource audience_;
   Readiness readiness_;
   HttpCounters counters_;

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "relay/api/event_parser.h"
 #include "relay/api/events_resource.h"
 #include "relay/api/import_resource.h"
+#include "relay/api/openapi_schemas.h"
 #include "relay/api/problem.h"
 #include "relay/api/quarantine_resource.h"
+#include "relay/api/report_resource.h"
 #include "relay/api/routes.h"
-#include "relay/audience/condition_parser.h"
 #include "relay/config/scopes.h"
 
 namespace carillon::api {
@@ -103,6 +103,18 @@ std::vector<Operation> operations() {
        {{200, "Durable; the sends follow", "Replayed"}},
        with_body({kUnknownApp, kUnknownEvent, kEventNotCompleted, kEventExpired, kOverloaded,
                   kDraining, kStoreUnavailable, kStoreFull})},
+      {Endpoint::kListFailures,
+       "listFailures",
+       "Failures of an event, device by device",
+       nullptr,
+       {{200, "A page", "FailurePage"}},
+       {kUnknownEvent, kStoreUnavailable}},
+      {Endpoint::kExplainDevice,
+       "explainDevice",
+       "Why a device did or did not get an event",
+       nullptr,
+       {{200, "What is known, and whether it is exact or derived", "DeviceFate"}},
+       {kUnknownEvent, kStoreUnavailable}},
       {Endpoint::kPutDevice,
        "putDevice",
        "Register a device, or tell its new token",
@@ -212,228 +224,6 @@ std::vector<Operation> operations() {
   };
 }
 
-Json counters_schema() {
-  Json schema{{"type", "object"},
-              {"description", "targeted is the sum of all others, at every instant"}};
-  for (const char* const name : {"targeted", "accepted", "rejected", "expired", "suppressed",
-                                 "cancelled", "dead_lettered", "pending"}) {
-    schema["properties"][name] = {{"type", "integer"}, {"minimum", 0}};
-    schema["required"].push_back(name);
-  }
-  return schema;
-}
-
-void put_audience_fields(Json& schema) {
-  for (const char* const name : {"topic", "topics", "condition", "subscribers", "devices"}) {
-    schema["anyOf"].push_back({{"required", Json::array({name})}});
-  }
-  // From here on the schema itself gets no more members, which would move this one.
-  Json& properties = schema["properties"];
-  const Json topic{{"type", "string"}, {"pattern", "^[A-Za-z0-9._~%-]{1,128}$"}};
-  properties["topic"] = topic;
-  properties["topics"] = {{"type", "array"},
-                          {"minItems", 1},
-                          {"maxItems", store::kTopicsPerEventMax},
-                          {"items", topic}};
-  properties["condition"] = {
-      {"type", "string"},
-      {"maxLength", audience::kConditionBytesMax},
-      {"description",
-       "such as 'sports' in topics && !('nba' in topics) && locale startsWith 'de' "
-       "&& app_version >= '3.2' && attributes.age >= 18"}};
-  for (const char* const names : {"subscribers", "devices"}) {
-    properties[names] = {{"type", "array"},
-                         {"minItems", 1},
-                         {"maxItems", store::kNamedAudienceMax},
-                         {"items", {{"type", "string"}}}};
-  }
-}
-
-void put_registration_fields(Json& properties) {
-  properties["device_topics"] = {
-      {"type", "array"},
-      {"maxItems", store::kTopicsPerDeviceMax},
-      {"items", {{"type", "string"}}},
-      {"description", "topics that the device hears itself, whoever uses it"}};
-  properties["app_version"] = {{"type", "string"}, {"maxLength", store::kAppVersionBytesMax}};
-  properties["last_seen"] = {{"type", "string"},
-                             {"format", "date-time"},
-                             {"description", "when the app was last heard of; kept to the day"}};
-  const Json text{{"type", "string"}, {"maxLength", store::kAttributeTextBytesMax}};
-  properties["attributes"] = {
-      {"type", "object"},
-      {"maxProperties", store::kAttributesPerDeviceMax},
-      {"additionalProperties",
-       {{"anyOf",
-         Json::array(
-             {text,
-              {{"type", "number"}},
-              {{"type", "boolean"}},
-              {{"type", "array"}, {"maxItems", store::kAttributeTextsMax}, {"items", text}}})}}}};
-}
-
-// Limits that the code has as constants.
-void put_limits(Json& schemas) {
-  // An event names its audience by the same fields as a count.
-  put_audience_fields(schemas["Event"]);
-  schemas["Audience"] = {{"type", "object"}, {"additionalProperties", false}};
-  put_audience_fields(schemas["Audience"]);
-  for (const char* const registration : {"Device", "DeviceStatus", "ImportLine"}) {
-    put_registration_fields(schemas[registration]["properties"]);
-  }
-  Json& event = schemas["Event"]["properties"];
-  schemas["QuarantineChoice"]["properties"]["devices"]["maxItems"] = store::kQuarantineBatchMax;
-  event["ttl"]["maximum"] = kTtlMax.count();
-  event["ttl"]["default"] = kTtlDefault.count();
-  event["collapse_key"]["maxLength"] = kCollapseKeyBytesMax;
-  event["data"]["maxProperties"] = kDataPairsMax;
-}
-
-constexpr std::string_view kSchemas = R"json({
-  "Problem": {"type": "object", "required": ["type", "title", "status"], "properties": {
-    "type": {"type": "string", "format": "uri"}, "title": {"type": "string"},
-    "status": {"type": "integer"}, "detail": {"type": "string"},
-    "errors": {"type": "array", "items": {"type": "object", "required": ["pointer", "detail"],
-      "properties": {"pointer": {"type": "string", "format": "json-pointer"}, "detail": {"type": "string"},
-        "character": {"type": "integer", "minimum": 1, "description": "of the text at the pointer"}}}}}},
-  "Notification": {"type": "object", "additionalProperties": false, "properties": {
-    "title": {"type": "string", "minLength": 1}, "body": {"type": "string", "minLength": 1},
-    "image": {"type": "string", "format": "uri", "pattern": "^https://"},
-    "sound": {"type": "string", "minLength": 1},
-    "badge": {"type": "integer", "minimum": 0, "maximum": 2147483647},
-    "category": {"type": "string", "minLength": 1}, "thread_id": {"type": "string", "minLength": 1},
-    "click_url": {"type": "string", "format": "uri"}}},
-  "Event": {"type": "object", "additionalProperties": false, "required": ["app"],
-    "properties": {
-      "app": {"type": "string"},
-      "notification": {"$ref": "#/components/schemas/Notification"},
-      "data": {"type": "object", "additionalProperties": {"type": "string"}},
-      "ttl": {"type": "integer", "minimum": 0, "description": "seconds; 0: now or never"},
-      "priority": {"type": "string", "enum": ["urgent", "normal", "bulk"], "default": "normal"},
-      "collapse_key": {"type": "string", "minLength": 1},
-      "apns": {"type": "object", "description": "merged over what is rendered for APNs"},
-      "fcm": {"type": "object", "description": "merged over what is rendered for FCM"},
-      "webpush": {"type": "object", "description": "merged over what is rendered for Web Push"}}},
-  "Links": {"type": "object", "properties": {
-    "self": {"type": "string"}, "progress": {"type": "string"}}},
-  "State": {"type": "string", "enum": ["queued", "running", "paused", "completed", "cancelled"]},
-  "Accepted": {"type": "object", "required": ["id", "state", "targeted", "links"], "properties": {
-    "id": {"type": "string", "format": "uuid"}, "state": {"$ref": "#/components/schemas/State"},
-    "targeted": {"type": "integer"},
-    "repeated": {"type": "boolean", "description": "the Idempotency-Key was known: this is the first event"},
-    "links": {"$ref": "#/components/schemas/Links"}}},
-  "EventStatus": {"type": "object", "required": ["id", "app", "state", "counters", "links"], "properties": {
-    "id": {"type": "string", "format": "uuid"}, "app": {"type": "string"}, "topic": {"type": "string"},
-    "audience": {"type": "object", "description": "what the event named", "properties": {
-      "topics": {"type": "array", "items": {"type": "string"}}, "condition": {"type": "string"},
-      "subscribers": {"type": "integer"}, "devices": {"type": "integer"}}},
-    "state": {"$ref": "#/components/schemas/State"},
-    "cancelling": {"type": "boolean", "description": "cancelled, and some answers are still to come"},
-    "rate_limit_per_second": {"type": ["integer", "null"]},
-    "priority": {"type": "string", "enum": ["urgent", "normal", "bulk"]},
-    "accepted_at": {"type": "string", "format": "date-time"},
-    "expires_at": {"type": "string", "format": "date-time"},
-    "counters": {"$ref": "#/components/schemas/Counters"},
-    "by_provider": {"type": "object", "additionalProperties": {"allOf": [
-      {"$ref": "#/components/schemas/Counters"},
-      {"type": "object", "properties": {"state": {"$ref": "#/components/schemas/State"}}}]}},
-    "by_reason": {"type": "object", "additionalProperties": {"type": "object",
-      "additionalProperties": {"type": "integer"}}},
-    "rate_per_second": {"type": "number"},
-    "forecast_at": {"type": ["string", "null"], "format": "date-time"},
-    "first_outcome_at": {"type": ["string", "null"], "format": "date-time"},
-    "last_outcome_at": {"type": ["string", "null"], "format": "date-time"},
-    "settled_at": {"type": "object", "description": "when 50, 95, 99 and 100 % of the devices had an outcome",
-      "additionalProperties": {"type": ["string", "null"], "format": "date-time"}},
-    "links": {"$ref": "#/components/schemas/Links"}}},
-  "Rate": {"type": "object", "additionalProperties": false, "required": ["per_second"], "properties": {
-    "per_second": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000000,
-      "description": "devices; null: no limit"}}},
-  "Steered": {"type": "object", "required": ["id", "state", "changed", "boundary", "links"], "properties": {
-    "id": {"type": "string", "format": "uuid"}, "state": {"$ref": "#/components/schemas/State"},
-    "cancelling": {"type": "boolean", "description": "some answers are still to come"},
-    "changed": {"type": "boolean", "description": "false: it was so before"},
-    "rate_limit_per_second": {"type": ["integer", "null"]},
-    "boundary": {"type": "object", "description":
-      "when the wish was taken: from then on nothing of what is to stop was handed out. targeted is the sum of settled, unanswered, retrying and not_handed_out",
-      "properties": {"at": {"type": "string", "format": "date-time"},
-        "by_provider": {"type": "object", "additionalProperties": {"type": "object", "properties": {
-          "targeted": {"type": "integer"},
-          "settled": {"type": "integer", "description": "had an outcome"},
-          "unanswered": {"type": "integer", "description": "were handed out and get the outcome of their answer"},
-          "retrying": {"type": "integer", "description": "were answered and waited for another attempt"},
-          "not_handed_out": {"type": "integer"},
-          "cancelled": {"type": "integer", "description": "of a cancel: retrying and not_handed_out"}}}}}},
-    "links": {"$ref": "#/components/schemas/Links"}}},
-  "Replay": {"type": "object", "additionalProperties": false, "properties": {
-    "outcomes": {"type": "array", "minItems": 1, "maxItems": 3, "default": ["dead_lettered", "expired"],
-      "items": {"type": "string", "enum": ["dead_lettered", "expired", "rejected"]}},
-    "reasons": {"type": "array", "minItems": 1, "maxItems": 64, "items": {"type": "string"}},
-    "provider": {"type": "string", "enum": ["apns", "fcm", "webpush"]},
-    "ttl": {"type": "integer", "minimum": 1, "description": "seconds from now; needed if the event's time has passed"}}},
-  "Replayed": {"type": "object", "required": ["id", "state", "taken", "counted_only"], "properties": {
-    "id": {"type": "string", "format": "uuid"}, "state": {"$ref": "#/components/schemas/State"},
-    "taken": {"type": "integer", "description": "pending again, due at once"},
-    "counted_only": {"type": "integer", "description": "known by their number only: they cannot be replayed"},
-    "token_dead": {"type": "integer", "description": "left alone: their token is dead"},
-    "expires_at": {"type": "string", "format": "date-time"},
-    "links": {"$ref": "#/components/schemas/Links"}}},
-  "EventPage": {"type": "object", "required": ["events", "next"], "properties": {
-    "events": {"type": "array", "items": {"$ref": "#/components/schemas/EventStatus"}},
-    "next": {"type": ["string", "null"], "description": "path of the next page"}}},
-  "Device": {"type": "object", "additionalProperties": false, "required": ["platform", "token"], "properties": {
-    "platform": {"type": "string", "enum": ["apns", "fcm"]}, "token": {"type": "string"},
-    "subscriber": {"type": "string"}, "locale": {"type": "string"}, "timezone": {"type": "string"},
-    "topics": {"type": "array", "items": {"type": "string"}}}},
-  "DeviceStatus": {"type": "object", "required": ["device", "app", "platform", "token", "topics"], "properties": {
-    "device": {"type": "string"}, "app": {"type": "string"}, "platform": {"type": "string"},
-    "token": {"type": "string"}, "subscriber": {"type": "string"}, "locale": {"type": "string"},
-    "timezone": {"type": "string"}, "topics": {"type": "array", "items": {"type": "string"}},
-    "registered_at": {"type": "string", "format": "date-time"},
-    "stale": {"type": "boolean", "description": "left out of audiences until it registers again"},
-    "quarantined": {"type": "boolean", "description": "left out: see the app's quarantine"}}},
-  "Topic": {"type": "object", "properties": {
-    "app": {"type": "string"}, "topic": {"type": "string"}, "subscribers": {"type": "integer"},
-    "devices": {"type": "object", "additionalProperties": {"type": "integer"}}}},
-  "AudienceCount": {"type": "object", "required": ["subscribers", "devices", "by_platform", "took_ms"],
-    "properties": {"subscribers": {"type": "integer"}, "devices": {"type": "integer"},
-    "by_platform": {"type": "object", "additionalProperties": {"type": "integer"}},
-    "took_ms": {"type": "number"}}},
-  "QuarantinePage": {"type": "object", "required": ["app", "count", "by_platform", "devices", "next"],
-    "properties": {"app": {"type": "string"}, "count": {"type": "integer"},
-    "by_platform": {"type": "object", "additionalProperties": {"type": "integer"}},
-    "devices": {"type": "array", "items": {"type": "object", "properties": {
-      "device": {"type": "string"}, "platform": {"type": "string"},
-      "reason": {"type": "string", "description": "the provider's word"},
-      "dead_since": {"type": "string", "format": "date-time"},
-      "quarantined_at": {"type": "string", "format": "date-time"}}}},
-    "next": {"type": ["string", "null"], "description": "path of the next page"}}},
-  "QuarantineChoice": {"type": "object", "additionalProperties": false, "properties": {
-    "platform": {"type": "string", "enum": ["apns", "fcm", "webpush"]},
-    "devices": {"type": "array", "minItems": 1, "items": {"type": "string"}}}},
-  "QuarantineRestored": {"type": "object", "properties": {"restored": {"type": "integer"}}},
-  "QuarantineRemoved": {"type": "object", "properties": {"removed": {"type": "integer"}}},
-  "Erased": {"type": "object", "properties": {
-    "devices": {"type": "integer"}, "subscriptions": {"type": "integer"}}},
-  "ImportLine": {"type": "object", "required": ["device", "platform", "token"], "properties": {
-    "device": {"type": "string"}, "app": {"type": "string"},
-    "platform": {"type": "string", "enum": ["apns", "fcm"]}, "token": {"type": "string"},
-    "subscriber": {"type": "string"}, "locale": {"type": "string"}, "timezone": {"type": "string"},
-    "topics": {"type": "array", "items": {"type": "string"}}}},
-  "ImportReport": {"type": "object", "properties": {
-    "lines": {"type": "integer"}, "created": {"type": "integer"}, "updated": {"type": "integer"},
-    "unchanged": {"type": "integer"}, "bad": {"type": "integer"},
-    "checked": {"type": "integer", "description": "of a dry run only: good lines"},
-    "bad_lines": {"type": "array", "items": {"type": "object", "properties": {
-      "line": {"type": "integer"}, "reason": {"type": "string"}}}}}},
-  "Health": {"type": "object", "properties": {"status": {"const": "alive"}}},
-  "Readiness": {"type": "object", "properties": {
-    "status": {"type": "string", "enum": ["ready", "not ready"]},
-    "store": {"type": "object", "properties": {"writable": {"type": "boolean"}}},
-    "quarantined": {"type": "integer", "description": "devices that wait for a decision"},
-    "providers": {"type": "array", "items": {"type": "object"}}}}
-})json";
-
 Json schema_ref(const std::string& name) {
   return Json{{"$ref", "#/components/schemas/" + name}};
 }
@@ -484,6 +274,28 @@ Json parameters_of(const Route& route) {
                           {"in", "query"},
                           {"description", "as `next` says"},
                           {"schema", {{"type", "integer"}, {"minimum", 0}}}});
+  }
+  if (route.endpoint == Endpoint::kListFailures) {
+    parameters.push_back({{"name", "limit"},
+                          {"in", "query"},
+                          {"schema",
+                           {{"type", "integer"},
+                            {"minimum", 1},
+                            {"maximum", store::kFailuresPageMax},
+                            {"default", kFailuresPageDefault}}}});
+    parameters.push_back({{"name", "after"},
+                          {"in", "query"},
+                          {"description", "what the page before has as `next`"},
+                          {"schema", {{"type", "string"}}}});
+    parameters.push_back(
+        {{"name", "provider"},
+         {"in", "query"},
+         {"schema", {{"type", "string"}, {"enum", Json::array({"apns", "fcm", "webpush"})}}}});
+    parameters.push_back(
+        {{"name", "outcome"},
+         {"in", "query"},
+         {"schema",
+          {{"type", "string"}, {"enum", Json::array({"rejected", "expired", "dead_lettered"})}}}});
   }
   if (route.endpoint == Endpoint::kImport) {
     parameters.push_back({{"name", "dry_run"},
@@ -583,9 +395,7 @@ std::string make_document() {
         operation_of(route, *operation);
   }
   Json& components = document["components"];
-  components["schemas"] = Json::parse(kSchemas);
-  components["schemas"]["Counters"] = counters_schema();
-  put_limits(components["schemas"]);
+  components["schemas"] = openapi_schemas();
   components["securitySchemes"]["key"] = {
       {"type", "http"},
       {"scheme", "bearer"},

@@ -21,6 +21,8 @@ enum class Endpoint : std::uint8_t {
   kCancelEvent,
   kSetEventRate,
   kReplayEvent,
+  kListFailures,
+  kExplainDevice,
   kPutDevice,
   kShowDevice,
   kEraseDevice,
