@@ -5,6 +5,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <utility>
 
 #include "relay/cli/event_progress.h"
 #include "relay/cli/exit_code.h"
@@ -110,6 +111,51 @@ std::string replayed_text(const EventsJson& answer) {
   return text;
 }
 
+std::string failures_text(const EventsJson& page) {
+  std::string lines;
+  for (const EventsJson& failure : page.value("failures", EventsJson::array())) {
+    const std::string device = word(failure, "device");
+    lines += fmt::format("{}  {:<7}  {:<13}  {:>2}  {}  {}\n", word(failure, "at"),
+                         word(failure, "provider"), word(failure, "outcome"),
+                         number(failure, "attempts"), word(failure, "reason"),
+                         device.empty() ? "(gone since)" : device);
+  }
+  if (lines.empty()) lines = "no failures\n";
+  if (const std::uint64_t lost = number(page, "counted_only"); lost != 0) {
+    lines += fmt::format("{} more of the event failed, of whom only the number is known\n",
+                         grouped(lost));
+  }
+  if (const std::string next = word(page, "next"); !next.empty()) {
+    lines += fmt::format("more: --after {}\n", next);
+  }
+  return lines;
+}
+
+std::string fate_text(const EventsJson& fate) {
+  std::string text = fmt::format("{} ({}): {}\n", word(fate, "outcome"), word(fate, "basis"),
+                                 word(fate, "explanation"));
+  for (const char* const name : {"provider", "reason", "at", "next_attempt_at"}) {
+    if (const std::string value = word(fate, name); !value.empty()) {
+      text += fmt::format("  {}: {}\n", name, value);
+    }
+  }
+  if (const std::uint64_t attempts = number(fate, "attempts"); attempts != 0) {
+    text += fmt::format("  attempts: {}\n", attempts);
+  }
+  return text;
+}
+
+// A name as one segment of a path (RFC 3986, section 3.3).
+std::string path_segment(const std::string& name) {
+  std::string out;
+  for (const char c : name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 std::string path_of(const EventsOptions& options, const std::string& action = "") {
   return "/v1/events/" + options.event + (action.empty() ? "" : "/" + action);
 }
@@ -160,6 +206,27 @@ int run_events_replay(Terminal& terminal, ApiClient& api, const EventsOptions& o
   }
   return show_answer(terminal, api.post(path_of(options, "replay"), text, {}), options.json,
                      replayed_text);
+}
+
+int run_events_failures(Terminal& terminal, ApiClient& api, const EventsOptions& options) {
+  if (const auto refused = refuse_id(terminal, options.event)) return *refused;
+  std::string path = path_of(options, "failures");
+  char separator = '?';
+  const auto add = [&](const char* name, const std::string& value) {
+    if (value.empty()) return;
+    path += fmt::format("{}{}={}", std::exchange(separator, '&'), name, path_segment(value));
+  };
+  if (options.limit != 0) add("limit", std::to_string(options.limit));
+  add("after", options.after);
+  add("provider", options.provider);
+  if (!options.outcomes.empty()) add("outcome", options.outcomes.front());
+  return show_answer(terminal, api.get(path), options.json, failures_text);
+}
+
+int run_events_explain(Terminal& terminal, ApiClient& api, const EventsOptions& options) {
+  if (const auto refused = refuse_id(terminal, options.event)) return *refused;
+  return show_answer(terminal, api.get(path_of(options, "devices/" + path_segment(options.device))),
+                     options.json, fate_text);
 }
 
 }  // namespace carillon::cli

@@ -20,10 +20,12 @@ struct EventsOptions {
   std::string before;     // an event's id
   // rate: devices a second; none: no limit
   std::optional<std::uint32_t> per_second;
-  // replay
+  // replay; failures takes one outcome, and list's limit
   std::vector<std::string> outcomes, reasons;
   std::string provider;
   std::optional<std::chrono::seconds> ttl;
+  std::string after;   // failures: where a page ended
+  std::string device;  // explain
 };
 
 // Each prints what the relay answers; kExitFailure with its problem if it refuses, kExitUsage if
@@ -34,5 +36,9 @@ int run_events_show(Terminal& terminal, ApiClient& api, const EventsOptions& opt
 int run_events_steer(Terminal& terminal, ApiClient& api, const EventsOptions& options,
                      const std::string& action);
 int run_events_replay(Terminal& terminal, ApiClient& api, const EventsOptions& options);
+// A page of them; says how to go on.
+int run_events_failures(Terminal& terminal, ApiClient& api, const EventsOptions& options);
+// Why a device did or did not get it.
+int run_events_explain(Terminal& terminal, ApiClient& api, const EventsOptions& options);
 
 }  // namespace carillon::cli

@@ -73,6 +73,28 @@ void EventsCommandLine::declare(CLI::App& app) {
                [this](ApiClient& api) { return run_events_show(terminal_, api, options_); });
   add_steering(*events);
   add_replay(*events);
+  add_reports(*events);
+}
+
+void EventsCommandLine::add_reports(CLI::App& events) {
+  CLI::App* const failures = add_of_event(
+      events, "failures", "List the failures of an event, device by device",
+      example("failures") + "\n" + example("failures", "--outcome dead_lettered --limit 1000"),
+      [this](ApiClient& api) { return run_events_failures(terminal_, api, options_); });
+  failures->add_option("--limit", options_.limit, "how many; 100 otherwise")
+      ->check(CLI::Range(1, 1'000));
+  failures->add_option("--after", options_.after, "go on where a page ended")->type_name("PLACE");
+  failures->add_option("--provider", options_.provider, "only this one")
+      ->check(CLI::IsMember({"apns", "fcm", "webpush"}));
+  failures->add_option("--outcome", options_.outcomes, "only this one")
+      ->expected(1)
+      ->check(CLI::IsMember({"dead_lettered", "expired", "rejected"}));
+  CLI::App* const why = add_of_event(
+      events, "explain", "Say why a device did or did not get an event",
+      example("explain", "d-1") +
+          "\nWhat a provider took is not stored device by device: it is derived, and told so.",
+      [this](ApiClient& api) { return run_events_explain(terminal_, api, options_); });
+  why->add_option("DEVICE", options_.device, "the app's own name of it")->required();
 }
 
 void EventsCommandLine::add_steering(CLI::App& events) {

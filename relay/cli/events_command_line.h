@@ -31,6 +31,7 @@ class EventsCommandLine {
                          const std::string& examples, Command command);
   void add_steering(CLI::App& events);
   void add_replay(CLI::App& events);
+  void add_reports(CLI::App& events);
 
   Terminal& terminal_;
   const std::function<void(std::function<int()>)> chosen_;

@@ -145,9 +145,45 @@ TEST_F(EventsCommand, WhatMakesNoSenseIsAskedOfNobody) {
   EXPECT_TRUE(asked_.empty());
 }
 
+TEST_F(EventsCommand, ListsFailuresAndSaysHowToGoOn) {
+  document_ = {{"failures",
+                {{{"device", "d-1"},
+                  {"provider", "fcm"},
+                  {"outcome", "dead_lettered"},
+                  {"reason", "INTERNAL"},
+                  {"attempts", 5},
+                  {"at", "2026-01-02T12:00:01.000Z"}},
+                 {{"device", nullptr}, {"provider", "apns"}, {"outcome", "expired"}}}},
+               {"counted_only", 1'200},
+               {"next", "fcm-77"}};
+  EXPECT_EQ(run({"failures", kId, "--limit", "2", "--after", "apns-5", "--provider", "fcm",
+                 "--outcome", "expired"}),
+            kExitOk);
+  EXPECT_EQ(asked_.back(), fmt::format("GET /v1/events/{}/failures?limit=2&after=apns-5&provider="
+                                       "fcm&outcome=expired",
+                                       kId));
+  const std::string out = at_.out.str();
+  EXPECT_THAT(out, HasSubstr("INTERNAL  d-1\n"));
+  EXPECT_THAT(out, HasSubstr("(gone since)"));
+  EXPECT_THAT(out, HasSubstr("1,200 more"));
+  EXPECT_THAT(out, HasSubstr("more: --after fcm-77\n"));
+}
+
+TEST_F(EventsCommand, ExplainsWhatBecameOfADevice) {
+  document_ = {{"outcome", "rejected"},
+               {"basis", "exact"},
+               {"explanation", "It was refused."},
+               {"reason", "UNREGISTERED"},
+               {"attempts", 1}};
+  EXPECT_EQ(run({"explain", kId, "a device/1"}), kExitOk);
+  EXPECT_EQ(asked_.back(), fmt::format("GET /v1/events/{}/devices/a%20device%2F1", kId));
+  EXPECT_THAT(at_.out.str(),
+              HasSubstr("rejected (exact): It was refused.\n  reason: UNREGISTERED"));
+}
+
 TEST_F(EventsCommand, EveryCommandHelps) {
   for (const std::string command :
-       {"list", "show", "pause", "resume", "cancel", "rate", "replay"}) {
+       {"list", "show", "pause", "resume", "cancel", "rate", "replay", "failures", "explain"}) {
     StringTerminal at;
     EXPECT_EQ(run_command_line({"events", command, "--help"}, at.terminal), kExitOk);
     EXPECT_THAT(at.out.str(), HasSubstr("Example:\n  carillon events " + command));
