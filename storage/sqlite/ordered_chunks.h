@@ -254,7 +254,9 @@ class OrderedChunks {
       for (; end < merged_.size() && merged_[end].key == key; ++end) {
         adds += Format::bytes(end == i ? previous : key, merged_[end]);
       }
-      if (i > start && held + adds > target) {
+      // A piece ends with the entry that fills it: one that ended before it would leave the rest of
+      // all pieces over, for a crumb of a chunk at the end.
+      if (i > start && (held >= target || held + adds > Format::kBytesMax)) {
         write(fence, stored, std::span(merged_).subspan(start, i - start));
         start = i;
         fence = key;

@@ -122,6 +122,18 @@ TEST(OrderedChunks, StandInOneChunkUntilItIsFull) {
   EXPECT_EQ(chunks.sizes(), (Sizes{5, 4})) << "one more splits it in the middle";
 }
 
+TEST(OrderedChunks, SplitInTwoAndLeaveNoCrumbs) {
+  for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    Chunks<HashFormat> chunks;
+    while (chunks.rows().size() < 2) chunks.insert({std::uint64_t{1} << 32 | random(), 1});
+    const auto rows = chunks.rows();
+    ASSERT_EQ(rows.size(), 2u);
+    for (const auto& row : rows) EXPECT_GT(row.bytes, HashFormat::kBytesMax * 4 / 10);
+  }
+}
+
 TEST(OrderedChunks, StayFullWhereEntriesOnlyArriveAtTheEnd) {
   Chunks<TinyFormat> chunks;
   for (std::uint64_t i = 0; i < 20; ++i) chunks.insert({i});
