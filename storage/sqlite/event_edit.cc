@@ -365,16 +365,17 @@ EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint, std::int
 
 void EventEdit::record_retries(const Checkpoint& checkpoint, JobRow& job) {
   const int platform = static_cast<int>(checkpoint.job.platform);
-  for (const DevicePosition position : checkpoint.retries_done) {
-    erase_retry_.run(job.event, platform, position);
-    job.retries -= static_cast<std::uint64_t>(database_.changes());
-  }
   for (const Retry& retry : checkpoint.retries) {
     const std::string_view reason = retry.reason;
     update_retry_.run(job.event, platform, retry.position, retry.due_ms, retry.attempts, reason);
     if (database_.changes() != 0) continue;
     insert_retry_.run(job.event, platform, retry.position, retry.due_ms, retry.attempts, reason);
     ++job.retries;
+  }
+  // After what was inserted: a failed checkpoint may have become part of the one that settles it.
+  for (const DevicePosition position : checkpoint.retries_done) {
+    erase_retry_.run(job.event, platform, position);
+    job.retries -= static_cast<std::uint64_t>(database_.changes());
   }
 }
 

@@ -749,6 +749,16 @@ TEST_P(Recording, HandsOutRetriesAsTheyComeDue) {
   EXPECT_EQ(found->due[2].retry.attempts, 2u);
 }
 
+TEST_P(Recording, ARetryThatTheSameCheckpointInsertsAndSettlesIsSettled) {
+  Checkpoint step = checkpoint(4);
+  step.retries = {{.position = devices_[3].position, .due_ms = 1, .attempts = 0, .reason = "late"}};
+  step.retries_done = {devices_[3].position};
+  step.added.accepted = 1;
+  ASSERT_TRUE(record_now(*store_, {step}));
+  EXPECT_EQ(stored().retries, 0u);
+  EXPECT_TRUE(store_->due_retries(job(1), 1000, 10, {})->due.empty());
+}
+
 TEST_P(Recording, HandsOutARetryWithoutATokenWhenTheDeviceLeft) {
   Checkpoint step = checkpoint(5);
   for (std::size_t i = 0; i < 5; ++i) {
