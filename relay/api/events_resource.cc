@@ -8,6 +8,7 @@
 
 #include "relay/api/event_document.h"
 #include "relay/api/event_parser.h"
+#include "relay/api/forecast.h"
 #include "relay/api/sha256.h"
 #include "relay/api/store_problem.h"
 #include "relay/fanout/event_id.h"
@@ -121,6 +122,16 @@ Reply EventsResource::published(
   return reply;
 }
 
+Pace EventsResource::pace_of(const store::EventRecord& event) {
+  const auto now = clocks_.calendar();
+  Pace pace = pacemaker_.pace_of(event, now);
+  if (is_over(event.state)) return pace;
+  const auto now_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+  pace.forecast_ms = forecast(event, publisher_.stats().lanes, pace.forecast_ms, now_ms);
+  return pace;
+}
+
 Reply EventsResource::list(const Admission& admission) {
   std::size_t limit = kEventsPageDefault;
   if (const std::string_view text = parameter(admission, "limit"); !text.empty()) {
@@ -144,8 +155,7 @@ Reply EventsResource::list(const Admission& admission) {
   if (more) events->resize(limit);
   Json document{{"events", Json::array()}, {"next", nullptr}};
   for (const store::EventRecord& event : *events) {
-    document["events"].push_back(
-        event_document(event, pacemaker_.pace_of(event, clocks_.calendar())));
+    document["events"].push_back(event_document(event, pace_of(event)));
   }
   if (more) {
     document["next"] = "/v1/events?limit=" + std::to_string(limit) +
@@ -159,7 +169,7 @@ Reply EventsResource::show(const Admission& admission) {
   if (!id) return problem_reply(Problem::kUnknownEvent, "an event's id is a UUID");
   const auto event = store_.event(*id);
   if (!event) return store_problem(event.error(), Problem::kUnknownEvent);
-  return json_reply(200, event_document(*event, pacemaker_.pace_of(*event, clocks_.calendar())));
+  return json_reply(200, event_document(*event, pace_of(*event)));
 }
 
 Reply EventsResource::watch(const Admission& admission, Watchers& watchers) {
@@ -181,7 +191,7 @@ Reply EventsResource::watch(const Admission& admission, Watchers& watchers) {
 std::optional<Progress> EventsResource::progress(const store::EventId& id) {
   const auto event = store_.event(id);
   if (!event) return std::nullopt;
-  const Pace pace = pacemaker_.pace_of(*event, clocks_.calendar());
+  const Pace pace = pace_of(*event);
   return Progress{.document = event_document(*event, pace).dump(), .over = is_over(event->state)};
 }
 

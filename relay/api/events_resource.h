@@ -35,6 +35,7 @@ class EventsResource {
 
  private:
   Reply published(const tl::expected<store::AcceptedEvent, fanout::Refusal>& accepted);
+  Pace pace_of(const store::EventRecord& event);
 
   Publisher& publisher_;
   store::Store& store_;

@@ -89,6 +89,12 @@ void add_lanes(const std::vector<fanout::LaneStats>& lanes, Families& families) 
   families.gauge("carillon_tokens_dead_percent",
                  "Of the latest answers about tokens, those against them");
   for (const Lane& lane : lanes) families.add(lane.dead_percent, lane_labels(lane));
+  families.gauge("carillon_rate_limit_per_second",
+                 "Notifications a second that a provider's budget or throttles allow; 0: no limit");
+  for (const Lane& lane : lanes) {
+    families.add(lane.pace.governed ? static_cast<std::uint64_t>(lane.pace.per_second) : 0,
+                 lane_labels(lane));
+  }
   using Health = push::ProviderHealth;
   const auto gauged = [&](const char* name, const char* help, std::size_t Health::*field) {
     families.gauge(name, help);

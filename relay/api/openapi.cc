@@ -370,7 +370,7 @@ Json operation_of(const Route& route, const Operation& operation) {
   return out;
 }
 
-std::string lower(std::string_view method) {
+std::string in_lower_case(std::string_view method) {
   std::string out(method);
   for (char& c : out) c = static_cast<char>(c | 0x20);
   return out;
@@ -391,7 +391,7 @@ std::string make_document() {
       return candidate.endpoint == route.endpoint;
     });
     if (operation == all.end()) continue;  // the test that walks the routes will say so
-    document["paths"][std::string(route.pattern)][lower(route.method)] =
+    document["paths"][std::string(route.pattern)][in_lower_case(route.method)] =
         operation_of(route, *operation);
   }
   Json& components = document["components"];

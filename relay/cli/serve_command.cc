@@ -138,7 +138,13 @@ class World {
         loop_);
     for (const std::string& problem : providers.problems) explain(terminal_, problem);
     for (AppProvider& made : providers.made) {
-      engine_->add_provider(made.app, std::move(made.provider));
+      const config::App& app = config_.apps.at(made.app);
+      const config::Rate rate = made.provider->platform() == push::Platform::kApns ? app.apns_rate
+                                : made.provider->platform() == push::Platform::kFcm
+                                    ? app.fcm_rate
+                                    : config::Rate();
+      engine_->add_provider(made.app, std::move(made.provider),
+                            {.per_minute = rate.per_minute, .ramp_up_ms = rate.ramp_up_ms});
     }
     return providers.problems.empty();
   }

@@ -25,6 +25,9 @@ constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "
 // https://developer.apple.com/documentation/usernotifications/establishing-a-token-based-connection-to-apns
 constexpr std::size_t kAppleIdChars = 10;
 
+// Of a project: https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas
+constexpr std::uint32_t kFcmPerMinute = 600'000;
+
 constexpr std::string_view kHttps = "https://";
 
 // "host:port", "1.2.3.4:port" or "[::1]:port".
@@ -154,8 +157,8 @@ class Reader {
 
   App read_app(Section in) {
     App app;
-    if (in.table("apns") != nullptr) app.apns = read_apns(section(in, "apns"));
-    if (in.table("fcm") != nullptr) app.fcm = read_fcm(section(in, "fcm"));
+    if (in.table("apns") != nullptr) app.apns = read_apns(section(in, "apns"), app.apns_rate);
+    if (in.table("fcm") != nullptr) app.fcm = read_fcm(section(in, "fcm"), app.fcm_rate);
     if (in.table("stale") != nullptr) app.stale = read_stale(section(in, "stale"));
     if (in.table("webpush") != nullptr) {
       in.problem("webpush", "cannot be used: this version does not support Web Push");
@@ -205,9 +208,15 @@ class Reader {
     in.read("ping_max_ms", provider.ping_max, kProviderTimeoutMs);
   }
 
-  push::ApnsConfig read_apns(Section in) {
+  void read_rate(Section& in, Rate& rate) {
+    in.read("rate_per_minute", rate.per_minute, kProviderPerMinute);
+    in.read("ramp_up_ms", rate.ramp_up_ms, kProviderRampUpMs);
+  }
+
+  push::ApnsConfig read_apns(Section in, Rate& rate) {
     push::ApnsConfig apns;
     read_connection(in, apns);
+    read_rate(in, rate);
     read_path(in, "key_file", apns.key_file);
     in.read("key_id", apns.key_id);
     in.read("team_id", apns.team_id);
@@ -223,9 +232,12 @@ class Reader {
     return apns;
   }
 
-  push::FcmConfig read_fcm(Section in) {
+  push::FcmConfig read_fcm(Section in, Rate& rate) {
     push::FcmConfig fcm;
     read_connection(in, fcm);
+    // Google's quota is Google's: a simulator or a proxy elsewhere has none unless it is said.
+    if (fcm.endpoint == push::FcmConfig().endpoint) rate.per_minute = kFcmPerMinute;
+    read_rate(in, rate);
     read_path(in, "service_account_file", fcm.service_account_file);
     in.read("project", fcm.project);
     read_https(in, "token_uri", fcm.token_uri);

@@ -49,9 +49,17 @@ struct Stale {
   friend bool operator==(const Stale&, const Stale&) = default;
 };
 
+// How fast a provider is used; see fanout/rate_governor.h.
+struct Rate {
+  std::uint32_t per_minute = 0;  // devices; 0: no budget
+  std::uint32_t ramp_up_ms = 60'000;
+  friend bool operator==(const Rate&, const Rate&) = default;
+};
+
 struct App {
   std::optional<push::ApnsConfig> apns;
   std::optional<push::FcmConfig> fcm;
+  Rate apns_rate, fcm_rate;
   Stale stale;
 };
 

@@ -30,6 +30,9 @@ inline constexpr Range kFanoutDeadPercent{0, 100};
 inline constexpr Range kFanoutDeadAnswers{1, 1'000'000};
 inline constexpr Range kFanoutDrainMs{0, 600'000};
 
+inline constexpr Range kProviderPerMinute{0, 1'000'000'000};
+inline constexpr Range kProviderRampUpMs{1'000, 3'600'000};
+
 inline constexpr Range kStaleDays{0, 3'660};
 
 inline constexpr Range kProviderConnections{1, 1'024};

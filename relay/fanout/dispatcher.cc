@@ -14,8 +14,9 @@ Dispatcher::Dispatcher(store::Store& store, const config::Fanout& limits, Record
 
 Dispatcher::~Dispatcher() = default;
 
-std::size_t Dispatcher::add_lane(push::Provider* provider, LaneTotals* totals, std::string name) {
-  auto lane = std::make_unique<Lane>(std::move(name), limits_);
+std::size_t Dispatcher::add_lane(push::Provider* provider, LaneTotals* totals,
+                                 const LaneOptions& options) {
+  auto lane = std::make_unique<Lane>(options, limits_);
   lane->provider = provider;
   lane->totals = totals;
   lanes_.push_back(std::move(lane));
@@ -135,6 +136,7 @@ std::int64_t Dispatcher::turn(Now now) {
       wake_resting(*lane, now);
       activate_waiting(*lane, now);
       fill(*lane, now);
+      lane->tell_pace();
     }
   }
   if (!steering_.empty() && !in_flight_ && now.monotonic_ms >= record_not_before_ms_) {
@@ -146,7 +148,7 @@ std::int64_t Dispatcher::turn(Now now) {
 
 // How many more devices a lane may be given. One lane never takes the whole bound, so that a
 // provider that falls silent does not stop the others.
-std::size_t Dispatcher::room(const Lane& lane, bool urgent) const {
+std::size_t Dispatcher::room(Lane& lane, bool urgent, Now now) const {
   const std::size_t share = limits_.repeat_bound / std::max<std::size_t>(2, lanes_.size());
   const std::size_t window = lane.provider->window();
   std::size_t wanted = std::min(window + window / 2, std::max<std::size_t>(share, 1));
@@ -158,10 +160,12 @@ std::size_t Dispatcher::room(const Lane& lane, bool urgent) const {
   }
   if (lane.outstanding >= wanted || uncovered_ >= bound) return 0;
   const std::size_t free = std::min<std::size_t>(wanted - lane.outstanding, bound - uncovered_);
-  if (urgent) return free;
+  const std::size_t allowed = lane.governor.allowance(urgent, now.monotonic_ms);
+  if (allowed == 0) lane.governed_until_ms = lane.governor.next_ms(now.monotonic_ms);
+  if (urgent) return std::min(free, allowed);
   // Crumbs cost as much per batch as loaves: wait until a good part of the window is free.
   const std::size_t worthwhile = std::min<std::size_t>(limits_.batch_devices, wanted / 4);
-  return free < worthwhile ? 0 : free;
+  return free < worthwhile ? 0 : std::min(free, allowed);
 }
 
 void Dispatcher::fill(Lane& lane, Now now) {
@@ -171,19 +175,23 @@ void Dispatcher::fill(Lane& lane, Now now) {
       if (job->fate) settle_by_fate(*job, now);
     }
   }
+  lane.governed_until_ms = 0;
   if (lane.provider == nullptr || now.calendar_ms < lane.paused_until_ms) return;
   for (std::size_t priority = 0; priority < kPriorities; ++priority) {
     auto& active = lane.active[priority];
     std::size_t idle = 0;
     while (idle < active.size()) {
-      const std::size_t free = room(lane, priority == kUrgent);
+      const std::size_t free = room(lane, priority == kUrgent, now);
       if (free == 0) return;
       RunningJob* job = active.front();
       active.pop_front();
       const std::size_t handed = hand_out(
           *job, allowance(*job, std::min<std::size_t>(free, limits_.batch_devices), now), now);
       if (job->rate) job->rate->take(handed);
-      if (handed > 0) idle = 0;
+      if (handed > 0) {
+        lane.governor.spent(handed, now.monotonic_ms);
+        idle = 0;
+      }
       if (may_rest(*job, now)) {
         rest(*job);
         continue;
@@ -230,6 +238,7 @@ std::int64_t Dispatcher::next_wish(Now now) const {
   for (const auto& lane : lanes_) {
     by_calendar(lane->paused_until_ms);
     by_calendar(lane->rests_until_ms);
+    if (lane->governed_until_ms > now.monotonic_ms) wish = std::min(wish, lane->governed_until_ms);
     for (const auto& active : lane->active) {
       for (const RunningJob* job : active) {
         if (job->blocked_until_ms > now.monotonic_ms) wish = std::min(wish, job->blocked_until_ms);

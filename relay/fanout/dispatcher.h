@@ -27,6 +27,7 @@
 #include "relay/config/fanout_limits.h"
 #include "relay/fanout/ledger.h"
 #include "relay/fanout/policy.h"
+#include "relay/fanout/rate_governor.h"
 #include "relay/fanout/send_rate.h"
 #include "relay/fanout/steering.h"
 #include "relay/fanout/token_guard.h"
@@ -73,6 +74,14 @@ struct LaneTotals {
       suppressed{0}, retried{0}, tokens_removed{0}, tokens_quarantined{0}, tokens_left_alone{0};
   std::atomic<TokenGuard::State> guard{TokenGuard::State::kLearning};
   std::atomic<std::uint32_t> dead_percent{0};  // of the answers that the guard judged last
+  // As in GovernedPace; each its own, so that a reader may see one of a moment later.
+  std::atomic<bool> governed{false};
+  std::atomic<double> tokens{0}, per_second{0}, per_second_gained{0}, per_second_most{0};
+};
+
+struct LaneOptions {
+  std::string name = {};  // for the log: "video, apns"
+  RateGovernor::Limits rate = {};
 };
 
 class Dispatcher {
@@ -84,9 +93,9 @@ class Dispatcher {
   Dispatcher(store::Store& store, const config::Fanout& limits, Record record, std::uint64_t seed);
   ~Dispatcher();
 
-  // A way to one provider; null: nothing can be sent this way, its devices are suppressed. `name`
-  // is for the log: "video, apns".
-  std::size_t add_lane(push::Provider* provider, LaneTotals* totals, std::string name = {});
+  // A way to one provider; null: nothing can be sent this way, its devices are suppressed.
+  std::size_t add_lane(push::Provider* provider, LaneTotals* totals,
+                       const LaneOptions& options = {});
 
   void take_up(std::size_t lane, JobStart start);
   void on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now);
@@ -142,7 +151,7 @@ class Dispatcher {
   std::int64_t rests_until(const RunningJob& job) const;
   void leave(RunningJob& job);
   void fill(Lane& lane, Now now);
-  std::size_t room(const Lane& lane, bool urgent) const;
+  std::size_t room(Lane& lane, bool urgent, Now now) const;
   std::size_t hand_out(RunningJob& job, std::size_t devices_max, Now now);
   std::size_t hand_out_retries(RunningJob& job, std::size_t devices_max, Now now);
   std::size_t hand_out_scanned(RunningJob& job, std::size_t devices_max, Now now);

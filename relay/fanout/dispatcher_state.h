@@ -159,12 +159,26 @@ struct Dispatcher::RunningJob {
 };
 
 struct Dispatcher::Lane {
-  Lane(std::string name_in, const config::Fanout& limits)
-      : name(std::move(name_in)),
-        guard({.answers_min = limits.dead_answers_min, .percent_max = limits.dead_percent_max}) {}
+  Lane(const LaneOptions& options, const config::Fanout& limits)
+      : name(options.name),
+        guard({.answers_min = limits.dead_answers_min, .percent_max = limits.dead_percent_max}),
+        governor(options.rate, 0) {}
+
+  // Once a turn, and only while there is something to tell.
+  void tell_pace() {
+    const GovernedPace pace = governor.pace();
+    if (!pace.governed && !totals->governed.load(std::memory_order_relaxed)) return;
+    totals->governed.store(pace.governed, std::memory_order_relaxed);
+    totals->tokens.store(pace.tokens, std::memory_order_relaxed);
+    totals->per_second.store(pace.per_second, std::memory_order_relaxed);
+    totals->per_second_gained.store(pace.per_second_gained, std::memory_order_relaxed);
+    totals->per_second_most.store(pace.per_second_most, std::memory_order_relaxed);
+  }
 
   const std::string name;
   TokenGuard guard;
+  RateGovernor governor;
+  std::int64_t governed_until_ms = 0;  // monotonic: when it allows something again; 0: it does
   std::uint64_t judged_in = 0;  // the number of the checkpoint that has the guard's latest ruling
   push::Provider* provider = nullptr;
   LaneTotals* totals = nullptr;

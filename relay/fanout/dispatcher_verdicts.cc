@@ -62,6 +62,7 @@ void Dispatcher::on_verdict(Lane& lane, const push::Verdict& verdict, Now now) {
                  outcome.pause_until_ms - now.calendar_ms, verdict.reason, verdict.status);
     lane.paused_until_ms = outcome.pause_until_ms;
   }
+  if (outcome.slow_down) lane.governor.on_throttled(now.monotonic_ms);
   settle(job, delivery, outcome, verdict.reason, now);
 }
 

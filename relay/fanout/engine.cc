@@ -50,6 +50,14 @@ std::string_view word_for(push::Platform platform) {
   return "webpush";
 }
 
+GovernedPace pace_of(const LaneTotals& totals) {
+  return {.governed = totals.governed.load(std::memory_order_relaxed),
+          .tokens = totals.tokens.load(std::memory_order_relaxed),
+          .per_second = totals.per_second.load(std::memory_order_relaxed),
+          .per_second_gained = totals.per_second_gained.load(std::memory_order_relaxed),
+          .per_second_most = totals.per_second_most.load(std::memory_order_relaxed)};
+}
+
 std::int64_t to_ms(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
@@ -105,8 +113,10 @@ class Engine::Impl {
     return way(app, platform);
   }
 
-  void add_provider(const std::string& app, std::unique_ptr<push::Provider> provider) {
+  void add_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
+                    const RateGovernor::Limits& rate) {
     Way& to = way(app, provider->platform());
+    to.rate = rate;
     to.provider = std::move(provider);
   }
 
@@ -127,6 +137,7 @@ class Engine::Impl {
     Inbox& inbox;
     std::size_t lane = 0;  // set by start, before anything is submitted
     std::unique_ptr<push::Provider> provider;
+    RateGovernor::Limits rate;
     LaneTotals totals;
   };
   using WayKey = std::pair<std::string, push::Platform>;
@@ -320,8 +331,9 @@ std::vector<Inbox::Started> Engine::Impl::jobs_of(Draft& draft,
 
 store::Result<void> Engine::Impl::start() {
   for (auto& [key, to] : ways_) {
-    to->lane = dispatcher_.add_lane(to->provider.get(), &to->totals,
-                                    fmt::format("{}, {}", key.first, word_for(key.second)));
+    to->lane = dispatcher_.add_lane(
+        to->provider.get(), &to->totals,
+        {.name = fmt::format("{}, {}", key.first, word_for(key.second)), .rate = to->rate});
     inbox_.add_lane();
   }
   if (auto taken_up = take_up_unfinished(); !taken_up) return taken_up;
@@ -455,6 +467,7 @@ EngineStats Engine::Impl::stats() const {
                            .tokens_left_alone = read(to->totals.tokens_left_alone),
                            .guard = to->totals.guard.load(std::memory_order_relaxed),
                            .dead_percent = to->totals.dead_percent.load(std::memory_order_relaxed),
+                           .pace = pace_of(to->totals),
                            .provider = to->provider->health()});
   }
   const std::lock_guard lock(error_mutex_);
@@ -474,8 +487,9 @@ push::VerdictSink& Engine::sink(const std::string& app, push::Platform platform)
 void Engine::add_app(const std::string& app) {
   impl_->add_app(app);
 }
-void Engine::add_provider(const std::string& app, std::unique_ptr<push::Provider> provider) {
-  impl_->add_provider(app, std::move(provider));
+void Engine::add_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
+                          const RateGovernor::Limits& rate) {
+  impl_->add_provider(app, std::move(provider), rate);
 }
 store::Result<void> Engine::start() {
   return impl_->start();

@@ -15,6 +15,7 @@
 #include "providers/provider.h"
 #include "relay/config/fanout_limits.h"
 #include "relay/fanout/publication.h"
+#include "relay/fanout/rate_governor.h"
 #include "relay/fanout/steering.h"
 #include "relay/fanout/token_guard.h"
 #include "storage/store.h"
@@ -45,6 +46,7 @@ struct LaneStats {
   std::uint64_t tokens_left_alone = 0;  // of no use, and perhaps for our own fault
   TokenGuard::State guard = TokenGuard::State::kLearning;
   std::uint32_t dead_percent = 0;  // of the answers that the guard judged last
+  GovernedPace pace;
   push::ProviderHealth provider;
 };
 
@@ -68,7 +70,8 @@ class Engine {
   // Before `start`. The provider of an app reports to the sink that the engine has for it.
   push::VerdictSink& sink(const std::string& app, push::Platform platform);
   void add_app(const std::string& app);
-  void add_provider(const std::string& app, std::unique_ptr<push::Provider> provider);
+  void add_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
+                    const RateGovernor::Limits& rate = {});
 
   // Takes up every unfinished job and runs from then on. Fails if the store cannot be read.
   store::Result<void> start();

@@ -113,8 +113,8 @@ void RateGovernor::on_throttled(std::int64_t monotonic_ms) {
 std::int64_t RateGovernor::next_ms(std::int64_t monotonic_ms) const {
   const double missing = worth_a_batch() - tokens_;
   if (!governed_ || missing <= 0) return monotonic_ms;
-  return monotonic_ms + std::max<std::int64_t>(
-                            1, static_cast<std::int64_t>(std::ceil(missing / rate_ * 1'000.0)));
+  return monotonic_ms +
+         std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(missing / rate_ * 1'000.0)));
 }
 
 GovernedPace RateGovernor::pace() const {

@@ -66,6 +66,14 @@ TEST_F(ConfigTest, TheLeastThatIsAConfigHasEveryDefault) {
   EXPECT_EQ(config->apps.at("video").fcm->service_account_file, (folder_ / "sa.json").string());
 }
 
+TEST_F(ConfigTest, GooglesQuotaIsTheDefaultAtGoogleAndNowhereElse) {
+  EXPECT_EQ(load(kMinimal)->apps.at("video").fcm_rate.per_minute, 600'000U);
+  const std::string elsewhere = std::string(kMinimal) + "endpoint = \"https://localhost:9444\"\n";
+  EXPECT_EQ(load(elsewhere)->apps.at("video").fcm_rate, Rate());
+  EXPECT_EQ(load(elsewhere + "rate_per_minute = 7\nramp_up_ms = 1000\n")->apps.at("video").fcm_rate,
+            (Rate{.per_minute = 7, .ramp_up_ms = 1'000}));
+}
+
 TEST_F(ConfigTest, StaleDevicesAreLeftOutBeforeTheyAreRemoved) {
   const std::string stale = std::string(kMinimal) + "[apps.video.stale]\n";
   EXPECT_EQ(load(kMinimal)->apps.at("video").stale, Stale());
@@ -312,6 +320,8 @@ TEST_F(ConfigTest, EveryNumberHasTwoEnds) {
       {"apps.video.fcm", "stuck_after_ms", kProviderTimeoutMs},
       {"apps.video.fcm", "idle_after_ms", kProviderIdleMs},
       {"apps.video.fcm", "ping_max_ms", kProviderTimeoutMs},
+      {"apps.video.fcm", "rate_per_minute", kProviderPerMinute},
+      {"apps.video.fcm", "ramp_up_ms", kProviderRampUpMs},
   };
   for (const auto& number : kNumbers) {
     const auto with = [&number](std::int64_t value) {
@@ -396,6 +406,8 @@ service_account_file = "credentials/service-account.json"
                       provider.ping_max);
   };
   EXPECT_EQ(config->apps.at("video").stale, defaults->apps.at("video").stale);
+  EXPECT_EQ(config->apps.at("video").apns_rate, defaults->apps.at("video").apns_rate);
+  EXPECT_EQ(config->apps.at("video").fcm_rate, defaults->apps.at("video").fcm_rate);
   EXPECT_EQ(connection(*config->apps.at("video").apns),
             connection(*defaults->apps.at("video").apns));
   EXPECT_EQ(connection(*config->apps.at("video").fcm), connection(*defaults->apps.at("video").fcm));

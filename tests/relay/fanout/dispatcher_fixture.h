@@ -104,7 +104,7 @@ class DispatcherTest : public testing::Test {
           pending_record_ = std::move(checkpoints);
         },
         7);
-    const std::size_t lane = dispatcher_->add_lane(provider, &totals_);
+    const std::size_t lane = dispatcher_->add_lane(provider, &totals_, lane_options_);
     ASSERT_EQ(lane, 0u);
     auto jobs = store_->unfinished_jobs();
     ASSERT_TRUE(jobs) << jobs.error().message;
@@ -186,6 +186,7 @@ class DispatcherTest : public testing::Test {
   std::uint16_t events_ = 0;
   std::string title_ = "hello";
   LaneTotals totals_;
+  LaneOptions lane_options_;
   ScriptedProvider* provider_ = nullptr;
   std::optional<std::vector<store::Checkpoint>> pending_record_;
   int fail_records_ = 0;
