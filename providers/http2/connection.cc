@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <asio/post.hpp>
 #include <cassert>
 #include <utility>
 
@@ -13,8 +14,12 @@ constexpr std::size_t kFlushBytes = 64 * 1024;
 // queue only as fast as they are written, so that what cannot be written stays free to go
 // elsewhere.
 constexpr std::size_t kStartsPerFlush = 120;
-// Then other connections get their turn.
-constexpr std::uint64_t kReadBytesPerTurn = 4 * TlsSocket::kReadAheadBytes;
+// Requests that a connection starts in a turn; the answers of a TLS record are what it reads in
+// one. Then others of the loop have theirs: the connection that is kept for urgent requests, and
+// what was posted, which is how those come. A turn thus takes some half a millisecond, where a
+// thousand answers and as many requests in their place would take two or three, on each connection.
+constexpr std::size_t kStartsPerTurn = 2 * kStartsPerFlush;
+constexpr std::size_t kReadBytesPerTurn = TlsSocket::kRecordBytesMax;  // some 400 answers
 
 std::string goaway_text(const Goaway& goaway) {
   return fmt::format("the server closed the connection: {} (GOAWAY, {})",
@@ -99,21 +104,36 @@ void Connection::on_readable() {
                           (!goaway || goaway->error_code == NGHTTP2_NO_ERROR);
     return end(in_peace ? "" : error);
   }
+  if (tls_socket_->has_unread()) return read_on_later();
   wait_readable();
 }
 
-// Feeds the session. False: there will be nothing more to read.
+// What was taken from the kernel wakes nobody.
+void Connection::read_on_later() {
+  asio::post(tls_socket_->socket().get_executor(), [self = shared_from_this()] {
+    if (self->state_ != State::kEnded) self->on_readable();
+  });
+}
+
+void Connection::service_later() {
+  if (std::exchange(service_posted_, true)) return;
+  asio::post(tls_socket_->socket().get_executor(), [self = shared_from_this()] {
+    self->service_posted_ = false;
+    self->service();
+  });
+}
+
+// Feeds the session, for a turn at most. False: there will be nothing more to read.
 bool Connection::read_some() {
-  const std::uint64_t turn_ends = tls_socket_->received_bytes() + kReadBytesPerTurn;
-  for (;;) {
+  for (std::size_t taken = 0; taken < kReadBytesPerTurn;) {
     const auto bytes = tls_socket_->read();
     if (bytes.empty()) break;
+    taken += bytes.size();
     if (auto received = session_.receive(bytes); !received) {
       write_some();  // nghttp2's GOAWAY says what was wrong
       end(received.error());
       return false;
     }
-    if (tls_socket_->received_bytes() >= turn_ends && !tls_socket_->has_unread()) break;
   }
   if (tls_socket_->received_bytes() != heard_bytes_) {
     heard_bytes_ = tls_socket_->received_bytes();
@@ -135,7 +155,7 @@ void Connection::service() {
   if (servicing_ || state_ == State::kEnded) return;  // a settled request may ask for more service
   servicing_ = true;
   bool busy = false;
-  for (;;) {
+  for (std::size_t started_in_turn = 0;;) {
     busy |= settle_ended();
     if (!handshaken_ || tls_socket_->ended() || tls_socket_->write_failed()) break;
     if (!tls_socket_->flush()) {
@@ -146,6 +166,11 @@ void Connection::service() {
     busy |= started > 0;
     if (!write_some()) break;
     if (started == 0 && plain_.empty()) break;
+    started_in_turn += started;
+    if (started_in_turn >= kStartsPerTurn) {
+      service_later();
+      break;
+    }
   }
   servicing_ = false;
   if (busy) source_.on_turn_end();

@@ -90,6 +90,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void wait_readable();
   void wait_writable();
   void on_readable();
+  void read_on_later();
+  void service_later();
   bool read_some();
   void on_frames();
   bool settle_ended();
@@ -113,6 +115,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool handshaken_ = false;
   bool waiting_writable_ = false;
   bool servicing_ = false;
+  bool service_posted_ = false;
   bool has_answered_ = false;
   std::string fatal_;  // the session cannot go on
   LoopTime began_{};

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -546,6 +548,38 @@ TEST_F(ApnsProviderTest, ReportsAllProblemsOfItsConfigurationAtOnce) {
                           AllOf(HasSubstr("key_file: "), HasSubstr("p384.pem is not an ECDSA key")),
                           HasSubstr("key_id \"short\""), HasSubstr("team_id"),
                           HasSubstr("bundle_id"), HasSubstr("streams_max")));
+}
+
+// What is posted is how urgent batches come.
+TEST_F(ApnsProviderTest, ABulkBatchLetsOthersOnTheLoopHaveTurnsInBetween) {
+  serve({.streams_max = 1'000});
+  auto config = config_for(server->url());
+  config.connections_max = 1;
+  connect(std::move(config));
+  submit(1, 1);
+  ASSERT_THAT(sink.wait_for(1), SizeIs(1)) << "the connection is there";
+
+  constexpr std::size_t kTargets = 1'200, kStartsPerTurn = 240;  // as connection.cc has it
+  std::vector<std::size_t> in_flight;  // whenever the loop came by; the loop's thread only
+  std::atomic<bool> over{false};
+  std::function<void()> look = [&] {
+    in_flight.push_back(provider->health().in_flight);
+    if (!over) loop.post(look);
+  };
+  loop.post(look);
+  submit(2, kTargets);
+  EXPECT_THAT(sink.wait_for(kTargets + 1), SizeIs(kTargets + 1));
+  over = true;
+  std::promise<void> ended;
+  loop.post([&] { ended.set_value(); });
+  ended.get_future().wait();
+  std::size_t most_at_once = 0;
+  for (std::size_t i = 1; i < in_flight.size(); ++i) {
+    most_at_once = std::max(most_at_once, in_flight[i] - std::min(in_flight[i], in_flight[i - 1]));
+  }
+  // In between a connection may have had a turn by itself and one because answers came.
+  EXPECT_LE(most_at_once, 2 * kStartsPerTurn);
+  EXPECT_GT(most_at_once, 0u);
 }
 
 }  // namespace
