@@ -16,6 +16,7 @@ import latency
 import machine
 import pairs
 import publish
+from progress import say
 from senders import RelaySender, other_senders
 from world import BINARIES, MIXES, World
 
@@ -84,13 +85,12 @@ def measure(world, settings):
     relay_warm = relay.run()
     events = 1 if settings.quick else max(1, math.ceil(RUN_SECONDS * relay_warm.per_second / first.count))
     rounds = []
-    for _, order in pairs.turns(senders, settings.rounds):
+    for number, order in pairs.turns(senders, settings.rounds):
         samples = {}
         for sender in order:
+            say(f"round {number + 1} of {settings.rounds}: {sender.name}")
             samples[sender.name] = sender.run(events)
         rounds.append(samples)
-        print(".", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
     return rounds, senders, events
 
 
@@ -150,7 +150,7 @@ def main():
             for devices in settings.devices:
                 place = folder / f"{case}-{devices}"
                 place.mkdir()
-                print(f"{case}, {devices} devices ", end="", file=sys.stderr, flush=True)
+                say(f"{case}, {devices:,} devices")
                 world = World(place, case, devices, settings)
                 try:
                     rounds, senders, events = measure(world, settings)
@@ -160,7 +160,7 @@ def main():
                     world.stop()
                     shutil.rmtree(place, ignore_errors=True)
         if settings.count_instructions:
-            print("apns under callgrind", file=sys.stderr)
+            say("apns under callgrind")
             counted["apns"] = instructions.per_notification(folder, "apns", settings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

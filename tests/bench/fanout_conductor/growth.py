@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass
 
 import machine
+from progress import say
 from senders import RelaySender
 from world import World
 
@@ -33,7 +34,10 @@ def measure(folder, case, sizes, settings):
         try:
             relay = RelaySender(world)
             relay.run()  # connections are made, files come into the page cache
-            samples = [relay.run(math.ceil(DEVICES_PER_RUN / devices)) for _ in range(RUNS)]
+            samples = []
+            for number in range(RUNS):
+                say(f"growth, {devices:,} devices: run {number + 1} of {RUNS}")
+                samples.append(relay.run(math.ceil(DEVICES_PER_RUN / devices)))
             measured.append(Size(
                 devices=devices,
                 per_second=statistics.median(one.per_second for one in samples),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import content
+from progress import say
 from world import TOPIC
 
 RATE = 1_000  # events a second, on a schedule: a slow answer does not slow the next question
@@ -110,6 +111,7 @@ def _received_at(world, event):
 
 
 def measure(world, name, seconds, with_bulk):
+    say(f"latency, {name}: {seconds:.0f} s")
     bulk_ids, over = [], threading.Event()
 
     def send_bulk():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import content
 import machine
+from progress import say
 
 CLIENTS = {1: 400, 8: 4_000, 64: 30_000}  # clients: events
 
@@ -41,6 +42,7 @@ def measure(world, clients, events):
 def measure_all(world):
     made = []
     for clients, events in CLIENTS.items():
+        say(f"publish: {clients} clients, {events:,} events")
         publish, before = measure(world, clients, events)
         # Each was answered 202, so each must arrive; the last may still be on its way.
         world.wait_for_receipts(before + events)
