@@ -3,7 +3,8 @@
 
 #include <nghttp2/nghttp2.h>
 
-#include <array>
+#include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,7 +34,8 @@ class HeaderCoder {
       };
       values.push_back({bytes(field.name), bytes(field.value), field.name.size(),
                         field.value.size(),
-                        field.is_sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE});
+                        static_cast<std::uint8_t>(field.is_sensitive ? NGHTTP2_NV_FLAG_NO_INDEX
+                                                                     : NGHTTP2_NV_FLAG_NONE)});
     }
     std::string out(nghttp2_hd_deflate_bound(deflater_, values.data(), values.size()), '\0');
     const ssize_t length =
