@@ -16,8 +16,9 @@ namespace carillon::store {
 
 // Names (of subscribers, devices and tokens) that wait in the two small tables to be written with
 // their neighbours (name_levels.h), at most, at the end of a transaction. With ten million devices
-// and commits of 64 registrations: of 8,192 names 18 pages are written with each commit; from there
-// 128 go to 27 pages of the next table, and on to 8 of the last, where each had a page of its own.
+// and commits of 64 registrations: 8,192 names are 9 pages that each commit writes, from which some
+// 128 names go to 14-23 pages of the next table, and on to 8 of the last, where each had a page of
+// its own. Of 24,576 a commit writes 39.
 inline constexpr std::array<std::uint64_t, 2> kYoungNamesMax = {8'192, 786'432};
 
 struct SqliteStoreOptions {
