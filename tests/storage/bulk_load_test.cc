@@ -560,7 +560,9 @@ TEST(MemberRuns, BringsTheMembersOfATopicTogetherOutOfManyRuns) {
     sqlite::MemberRuns runs(folder.file(""), run_entries);
     std::map<std::uint32_t, std::vector<std::uint32_t>> expected, found;
     for (std::uint32_t subscriber = 1; subscriber < 200; ++subscriber) {
-      for (std::uint32_t topic = 1 + subscriber % 5; topic < 20; topic += 3) {
+      for (std::uint32_t number = 1 + subscriber % 5; number < 20; number += 3) {
+        const std::uint32_t topic =
+            number * 0x0601'0107;  // some of its bytes, or all, tell it apart
         runs.add(topic, subscriber);
         expected[topic].push_back(subscriber);
       }
