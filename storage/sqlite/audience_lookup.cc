@@ -202,7 +202,10 @@ std::optional<AudienceEdit::Place> AudienceEdit::find_token(std::uint32_t app, P
     const auto& devices = candidate->now.devices;
     for (std::size_t i = 0; i < devices.size(); ++i) {
       if (devices[i].platform != platform) continue;
-      if (device_at(*candidate, devices[i].ordinal).token != token) continue;
+      if (token_identity(platform, device_at(*candidate, devices[i].ordinal).token) !=
+          token_identity(platform, token)) {
+        continue;
+      }
       found = Place{candidate, i};
       return true;
     }

@@ -179,7 +179,8 @@ std::uint64_t AudienceTables::device_key(std::uint32_t app, std::string_view nam
 }
 std::uint64_t AudienceTables::token_key(std::uint32_t app, Platform platform,
                                         std::string_view token) const {
-  return hash(NameKind::kToken, app, static_cast<std::uint8_t>(platform), token);
+  return hash(NameKind::kToken, app, static_cast<std::uint8_t>(platform),
+              token_identity(platform, token));
 }
 
 void AudienceTables::find_hints(const std::vector<std::uint64_t>& keys,

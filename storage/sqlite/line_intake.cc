@@ -68,8 +68,9 @@ Result<Registered> LineIntake::add(const DeviceRegistration& line, std::uint64_t
   head.trait_bytes = static_cast<std::uint32_t>(traits->size());
 
   const std::uint64_t device = tables_.full_hash(NameKind::kDevice, head.app, 0, line.device);
-  const std::uint64_t token = tables_.full_hash(
-      NameKind::kToken, head.app, static_cast<std::uint8_t>(line.platform), line.token);
+  const std::uint64_t token =
+      tables_.full_hash(NameKind::kToken, head.app, static_cast<std::uint8_t>(line.platform),
+                        token_identity(line.platform, line.token));
   head.device_hash = static_cast<std::uint32_t>(device);
   head.token_hash = static_cast<std::uint32_t>(token);
   head.group = head.anonymous

@@ -12,10 +12,18 @@
 #include <string_view>
 
 #include "storage/sqlite/byte_reader.h"
+#include "storage/store.h"
 
 namespace carillon::store::sqlite {
 
 enum class TokenCode : std::uint8_t { kRaw = 0, kHex32 = 1, kHex = 2, kLetters = 3 };
+
+// What of a token says whose it is. A browser's token is its subscription, "endpoint p256dh auth":
+// the endpoint alone decides, so that a subscription that comes with other keys takes the first's
+// place instead of standing beside it.
+constexpr std::string_view token_identity(Platform platform, std::string_view token) {
+  return platform == Platform::kWebPush ? token.substr(0, token.find(' ')) : token;
+}
 
 // Appends the bytes of the shortest code and says which it was.
 TokenCode pack_token(std::string_view token, std::string& out);

@@ -335,6 +335,16 @@ TEST(BulkLoad, LetsALaterLineTakeTheTokenOfAnEarlierOne) {
   });
 }
 
+TEST(BulkLoad, LetsALaterLineTakeTheEndpointOfAnEarlierOneWhateverItsKeys) {
+  std::vector<Line> lines = {
+      {.device = "a", .token = "https://push.test/x k1 a1", .subscriber = "u", .topics = {"news"}},
+      {.device = "b", .token = "https://push.test/x k2 a2", .subscriber = "v", .topics = {"news"}},
+      {.device = "c", .token = "https://push.test/y k1 a1", .subscriber = "w", .topics = {}},
+  };
+  for (Line& line : lines) line.platform = Platform::kWebPush;
+  expect_same(lines);
+}
+
 TEST(BulkLoad, CountsADeviceThatMovedInBeforeTheLaterLinesOfItsNewSubscriber) {
   std::vector<Line> lines = {
       {.device = "moves", .token = "m", .subscriber = "v", .topics = {}},

@@ -227,6 +227,25 @@ TEST_P(StoreContract, LetsAPhoneHaveOneTokenOnly) {
   EXPECT_TRUE(store_->device("video", "new-install"));
 }
 
+TEST_P(StoreContract, LetsASubscriptionsEndpointDecideWhoseItIs) {
+  const auto put_browser = [&](const char* device, const char* token) {
+    return put(
+        {.device = device, .token = token, .topics = {"news"}, .platform = Platform::kWebPush});
+  };
+  put_browser("d-1", "https://push.test/x key-1 auth-1");
+  put_browser("d-2", "https://push.test/y key-1 auth-1");
+  put_browser("d-3", "https://push.test/x key-2 auth-2");
+  EXPECT_EQ(kind(store_->device("video", "d-1")), Error::Kind::kNotFound)
+      << "its endpoint is another's now, whatever the keys";
+  EXPECT_TRUE(store_->device("video", "d-2"));
+  put_browser("d-3", "https://push.test/x key-3 auth-3");
+  EXPECT_EQ(store_->device("video", "d-3")->token, "https://push.test/x key-3 auth-3");
+  EXPECT_EQ(store_->topic("video", "news")->devices[2], 2u);
+  put_browser("d-4", "https://push.test/x key-4 auth-4");
+  EXPECT_EQ(kind(store_->device("video", "d-3")), Error::Kind::kNotFound)
+      << "found by its endpoint after its keys have changed";
+}
+
 TEST_P(StoreContract, JudgesEachLineOfABatchByItself) {
   const std::vector<std::string_view> news = {"news"};
   const std::vector<DeviceRegistration> lines = {
