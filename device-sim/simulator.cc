@@ -1,7 +1,5 @@
 #include "device-sim/simulator.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
 
 #include "device-sim/control/control_server.h"
@@ -83,7 +81,7 @@ class Simulator::Impl {
               .limits = options_.webpush_limits},
              all, options_.webpush_listen, problems);
       if (options_.webpush_origin.empty()) {
-        options_.webpush_origin = fmt::format("https://localhost:{}", options_.webpush_listen.port);
+        options_.webpush_origin = "https://" + options_.webpush_listen.to_string();
       }
     }
     control_ =

@@ -34,7 +34,7 @@ struct SimulatorOptions {
   ListenAddress webpush_listen{.host = "127.0.0.1", .port = 8446};
   std::optional<WebPushAccount> webpush;
   Http2Limits webpush_limits{.max_concurrent_streams = 100};
-  // Of the endpoints that `listen`'s phones register; empty: https://localhost and the port.
+  // Of the endpoints that `listen`'s phones register; empty: https:// and the address.
   std::string webpush_origin;
 
   ListenAddress control_listen{.host = "127.0.0.1", .port = 8445};

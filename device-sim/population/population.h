@@ -50,7 +50,7 @@ class Population {
 };
 
 // A browser's subscription as JSON, as PushSubscription.toJSON() has it, appended to `out`.
-// `origin` is the simulated push service's: "https://localhost:8446".
+// `origin` is the simulated push service's: "https://127.0.0.1:8446".
 void append_subscription(const Population& population, std::string_view origin,
                          std::uint64_t number, std::string& out);
 
@@ -59,7 +59,7 @@ struct DeviceLineFormat {
   std::string app = "video";
   std::vector<std::string> topics;
   std::uint64_t devices_per_subscriber = 1;
-  std::string webpush_origin = "https://localhost:8446";
+  std::string webpush_origin = "https://127.0.0.1:8446";
 };
 
 // Writes lines into a caller's buffer; what is alike on every line is encoded once.
