@@ -100,7 +100,7 @@ Api::Api(Parts parts)
       events_(parts_.publisher, parts_.store, parts_.clocks),
       steering_(parts_.publisher, parts_.store),
       reports_(parts_.store),
-      audience_(parts_.store, parts_.clocks),
+      audience_(parts_.store, parts_.clocks, parts_.push_origins),
       readiness_(parts_.publisher, parts_.store, parts_.clocks),
       watchers_(parts_.watchers, [this](const store::EventId& id) { return events_.progress(id); }),
       downloads_(parts_.downloads),
@@ -237,7 +237,7 @@ Reply Api::answer(const RequestHead& head, const Admission& admission, BodySourc
   // Both were looked at when the request was admitted.
   const ImportBody said{.format = import_format(media_type(head)).value(),
                         .coding = body_coding(head).value()};
-  return import_body(parts_.store, parts_.clocks, admission, said, body);
+  return import_body(parts_.store, parts_.clocks, parts_.push_origins, admission, said, body);
 }
 
 void Api::on_answered(const RequestHead& head, const Route* route, int status,

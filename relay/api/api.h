@@ -34,6 +34,7 @@ class Api : public Desk {
     Downloads::Limits downloads;
     std::function<GateStats()> gate_stats;
     std::function<std::vector<StaleTotals>()> stale_totals = {};
+    import::PushOrigins push_origins = {};
   };
   explicit Api(Parts parts);
 

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "providers/webpush/subscription.h"
 #include "relay/api/audience_form.h"
 #include "relay/api/device_form.h"
 #include "relay/api/event_document.h"
@@ -43,10 +44,18 @@ Reply nothing() {
 }
 
 Json device_document(const std::string& app, const store::DeviceRecord& device) {
-  Json document{{"device", device.device},
-                {"app", app},
-                {"platform", platform_name(device.platform)},
-                {"token", device.token}};
+  Json document{
+      {"device", device.device}, {"app", app}, {"platform", platform_name(device.platform)}};
+  const auto subscription = device.platform == store::Platform::kWebPush
+                                ? push::split_subscription(device.token)
+                                : std::nullopt;
+  if (subscription) {
+    document["subscription"] = {
+        {"endpoint", subscription->endpoint},
+        {"keys", {{"p256dh", subscription->p256dh}, {"auth", subscription->auth}}}};
+  } else {
+    document["token"] = device.token;
+  }
   if (!device.subscriber.empty()) document["subscriber"] = device.subscriber;
   if (!device.locale.empty()) document["locale"] = device.locale;
   if (!device.timezone.empty()) document["timezone"] = device.timezone;
@@ -113,7 +122,7 @@ std::int64_t AudienceResource::now_ms() const {
 Reply AudienceResource::put_device(const Admission& admission, std::string_view body) {
   const std::string& name = second(admission);
   if (auto problem = name_problem("device", import::name_fault(name))) return *problem;
-  const auto form = parse_device(body);
+  const auto form = parse_device(body, import::push_origins_of(push_origins_, app_of(admission)));
   if (!form) return problem_reply(form.error().problem, "", form.error().errors);
   if (const auto fault = import::last_seen_fault(form->last_seen_ms, now_ms()); !fault.empty()) {
     return problem_reply(Problem::kInvalidBody, "", {{"/last_seen", std::string(fault)}});

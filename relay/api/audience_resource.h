@@ -5,6 +5,7 @@
 
 #include "relay/api/desk.h"
 #include "relay/fanout/engine.h"
+#include "relay/import/push_origins.h"
 #include "storage/store.h"
 
 namespace carillon::api {
@@ -12,8 +13,9 @@ namespace carillon::api {
 // Any thread. The app of the path is known and in form.
 class AudienceResource {
  public:
-  AudienceResource(store::Store& store, const fanout::Clocks& clocks)
-      : store_(store), clocks_(clocks) {}
+  AudienceResource(store::Store& store, const fanout::Clocks& clocks,
+                   const import::PushOrigins& push_origins)
+      : store_(store), clocks_(clocks), push_origins_(push_origins) {}
 
   Reply put_device(const Admission& admission, std::string_view body);
   Reply show_device(const Admission& admission);
@@ -29,6 +31,7 @@ class AudienceResource {
 
   store::Store& store_;
   const fanout::Clocks& clocks_;
+  const import::PushOrigins& push_origins_;
 };
 
 }  // namespace carillon::api

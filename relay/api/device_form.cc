@@ -1,7 +1,9 @@
 #include "relay/api/device_form.h"
 
+#include <optional>
 #include <utility>
 
+#include "providers/webpush/subscription.h"
 #include "relay/api/strict_json.h"
 #include "relay/import/registration_form.h"
 #include "relay/import/rfc3339.h"
@@ -24,17 +26,13 @@ void read_text(const nlohmann::json& value, const std::string& pointer, Check ch
 }
 
 void read_platform(const nlohmann::json& value, DeviceForm& form, std::vector<FieldError>& errors) {
-  if (value == "webpush") {
-    errors.push_back({"/platform", "\"webpush\" is not sent to by this version"});
-    return;
-  }
   const auto platform = value.is_string()
                             ? import::platform_named(value.get_ref<const std::string&>())
                             : std::nullopt;
   if (platform) {
     form.platform = *platform;
   } else {
-    errors.push_back({"/platform", R"(must be "apns" or "fcm")"});
+    errors.push_back({"/platform", R"(must be "apns", "fcm" or "webpush")"});
   }
 }
 
@@ -111,10 +109,79 @@ void read_attributes(const nlohmann::json& value, DeviceForm& form,
   }
 }
 
+// The texts of a subscription; nothing if its form is wrong, which is told.
+std::optional<push::SubscriptionTexts> read_subscription_texts(const nlohmann::json& value,
+                                                               std::vector<FieldError>& errors) {
+  push::SubscriptionTexts texts;
+  const std::size_t before = errors.size();
+  const auto read_object = [&](const nlohmann::json& object, const std::string& pointer,
+                               const auto& read_member) {
+    if (!object.is_object()) {
+      errors.push_back({pointer, "must be an object, not " + std::string(json_type_name(object))});
+      return;
+    }
+    for (const auto& [name, member] : object.items()) {
+      if (errors.size() >= kFieldErrorsMax) return;
+      read_member(name, member, pointer + "/" + pointer_token(name));
+    }
+  };
+  const auto read_member_text = [&](const nlohmann::json& member, const std::string& pointer,
+                                    std::string_view& out) {
+    if (member.is_string()) {
+      out = member.get_ref<const std::string&>();
+    } else {
+      errors.push_back({pointer, "must be a string, not " + std::string(json_type_name(member))});
+    }
+  };
+  const auto read_key = [&](const std::string& name, const nlohmann::json& member,
+                            const std::string& pointer) {
+    if (name == "p256dh") {
+      read_member_text(member, pointer, texts.p256dh);
+    } else if (name == "auth") {
+      read_member_text(member, pointer, texts.auth);
+    } else {
+      errors.push_back({pointer, "is not a key of a subscription"});
+    }
+  };
+  read_object(
+      value, "/subscription",
+      [&](const std::string& name, const nlohmann::json& member, const std::string& pointer) {
+        if (name == "endpoint") {
+          read_member_text(member, pointer, texts.endpoint);
+        } else if (name == "keys") {
+          read_object(member, pointer, read_key);
+        } else if (name != "expirationTime") {  // which no browser sets
+          errors.push_back({pointer, "is not a field of a subscription"});
+        }
+      });
+  return errors.size() == before ? std::optional(texts) : std::nullopt;
+}
+
+void check_subscription(const nlohmann::json& root, const push::OriginList& origins,
+                        DeviceForm& form, std::vector<FieldError>& errors) {
+  if (root.contains("token")) {
+    errors.push_back({"/token", "is not for this platform, which has a subscription"});
+  }
+  if (!root.contains("subscription")) {
+    if (!root.contains("token")) errors.push_back({"/subscription", "is missing"});
+    return;
+  }
+  const auto texts = read_subscription_texts(root["subscription"], errors);
+  if (!texts) return;
+  auto token = push::write_subscription(*texts, origins);
+  if (token) {
+    form.token = std::move(*token);
+  } else {
+    errors.push_back({"/subscription" + token.error().pointer, std::move(token.error().message)});
+  }
+}
+
 // Depends on the platform, which may come after it.
 void check_token(const nlohmann::json& root, const DeviceForm& form,
                  std::vector<FieldError>& errors) {
-  if (!root.contains("platform")) errors.push_back({"/platform", "is missing"});
+  if (root.contains("subscription")) {
+    errors.push_back({"/subscription", "is not for this platform, which has a token"});
+  }
   if (!root.contains("token")) {
     errors.push_back({"/token", "is missing"});
     return;
@@ -128,13 +195,16 @@ void check_token(const nlohmann::json& root, const DeviceForm& form,
   if (errors.empty() && !fault.empty()) errors.push_back({"/token", std::string(fault)});
 }
 
-DeviceForm read(const nlohmann::json& root, std::vector<FieldError>& errors) {
+DeviceForm read(const nlohmann::json& root, const push::OriginList& origins,
+                std::vector<FieldError>& errors) {
   DeviceForm form;
   for (const auto& [name, value] : root.items()) {
     if (name == "platform") {
       read_platform(value, form, errors);
     } else if (name == "token") {
       if (value.is_string()) form.token = value.get<std::string>();
+    } else if (name == "subscription") {
+      continue;  // depends on the platform
     } else if (name == "subscriber") {
       read_text(value, "/subscriber", import::name_fault, form.subscriber, errors);
     } else if (name == "locale") {
@@ -156,13 +226,19 @@ DeviceForm read(const nlohmann::json& root, std::vector<FieldError>& errors) {
     }
     if (errors.size() >= kFieldErrorsMax) break;
   }
-  check_token(root, form, errors);
+  if (!root.contains("platform")) errors.push_back({"/platform", "is missing"});
+  if (form.platform == store::Platform::kWebPush) {
+    check_subscription(root, origins, form, errors);
+  } else {
+    check_token(root, form, errors);
+  }
   return form;
 }
 
 }  // namespace
 
-tl::expected<DeviceForm, DeviceFault> parse_device(std::string_view body) {
+tl::expected<DeviceForm, DeviceFault> parse_device(std::string_view body,
+                                                   const push::OriginList& origins) {
   auto json = parse_strict_json(body);
   if (!json) {
     return tl::unexpected(
@@ -175,7 +251,7 @@ tl::expected<DeviceForm, DeviceFault> parse_device(std::string_view body) {
                     {{"", "must be an object, not " + std::string(json_type_name(*json))}}});
   }
   std::vector<FieldError> errors;
-  DeviceForm form = read(*json, errors);
+  DeviceForm form = read(*json, origins, errors);
   if (!errors.empty()) return tl::unexpected(DeviceFault{Problem::kInvalidBody, std::move(errors)});
   return form;
 }

@@ -7,6 +7,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "providers/webpush/origin_list.h"
 #include "relay/api/problem.h"
 #include "storage/store.h"
 
@@ -30,7 +31,9 @@ struct DeviceFault {
   std::vector<FieldError> errors;
 };
 
-// Pure. The rules of each field are those of an import line.
-tl::expected<DeviceForm, DeviceFault> parse_device(std::string_view body);
+// Pure. The rules of each field are those of an import line. A browser's `token` is what
+// push::write_subscription makes of its subscription; `origins`: where it may be subscribed.
+tl::expected<DeviceForm, DeviceFault> parse_device(std::string_view body,
+                                                   const push::OriginList& origins);
 
 }  // namespace carillon::api

@@ -37,7 +37,8 @@ class HttpServer::Impl {
               .watchers = {.watchers_max = parts.watchers_max},
               .downloads = parts.exports,
               .gate_stats = [this] { return gate_.stats(); },
-              .stale_totals = std::move(parts.stale_totals)}),
+              .stale_totals = std::move(parts.stale_totals),
+              .push_origins = std::move(parts.push_origins)}),
         gate_(limits_of(http), api_) {}
 
   tl::expected<void, std::string> start() {

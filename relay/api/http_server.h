@@ -28,6 +28,7 @@ class HttpServer {
     std::size_t watchers_max = 256;  // clients that watch progress at once
     Downloads::Limits exports = {};
     std::function<std::vector<StaleTotals>()> stale_totals = {};  // any thread
+    import::PushOrigins push_origins = {};  // where browsers of an app may be subscribed
   };
   HttpServer(const config::Http& http, Parts parts);
   ~HttpServer();  // as stop with no grace

@@ -103,7 +103,8 @@ std::optional<import::Format> import_format(std::string_view media_type) {
   return std::nullopt;
 }
 
-Reply import_body(store::Store& store, const fanout::Clocks& clocks, const Admission& admission,
+Reply import_body(store::Store& store, const fanout::Clocks& clocks,
+                  const import::PushOrigins& push_origins, const Admission& admission,
                   const ImportBody& said, BodySource& body) {
   bool dry_run = false;
   for (const auto& [name, value] : admission.target.query) {
@@ -118,6 +119,7 @@ Reply import_body(store::Store& store, const fanout::Clocks& clocks, const Admis
   options.format = said.format;
   options.app = app;
   options.known_apps = {app};
+  options.push_origins = push_origins;
   options.batch_lines = kImportBatchLines;
   options.now_ms = [&clocks] {
     const auto since_1970 = clocks.calendar().time_since_epoch();

@@ -36,7 +36,8 @@ std::optional<import::Format> import_format(std::string_view media_type);
 // Holds one batch of lines at a time, whatever the body's length. If the body breaks off, what was
 // stored before stays, and the same body may be sent again.
 // With `?dry_run=1` every line is judged and nothing is stored.
-Reply import_body(store::Store& store, const fanout::Clocks& clocks, const Admission& admission,
+Reply import_body(store::Store& store, const fanout::Clocks& clocks,
+                  const import::PushOrigins& push_origins, const Admission& admission,
                   const ImportBody& said, BodySource& body);
 
 }  // namespace carillon::api

@@ -202,13 +202,20 @@ constexpr std::string_view kSchemas = R"json({
   "EventPage": {"type": "object", "required": ["events", "next"], "properties": {
     "events": {"type": "array", "items": {"$ref": "#/components/schemas/EventStatus"}},
     "next": {"type": ["string", "null"], "description": "path of the next page"}}},
-  "Device": {"type": "object", "additionalProperties": false, "required": ["platform", "token"], "properties": {
-    "platform": {"type": "string", "enum": ["apns", "fcm"]}, "token": {"type": "string"},
+  "Device": {"type": "object", "additionalProperties": false, "required": ["platform"], "properties": {
+    "platform": {"type": "string", "enum": ["apns", "fcm", "webpush"]}, "token": {"type": "string"},
+    "subscription": {"$ref": "#/components/schemas/Subscription"},
     "subscriber": {"type": "string"}, "locale": {"type": "string"}, "timezone": {"type": "string"},
     "topics": {"type": "array", "items": {"type": "string"}}}},
-  "DeviceStatus": {"type": "object", "required": ["device", "app", "platform", "token", "topics"], "properties": {
+  "Subscription": {"type": "object", "description": "a browser's PushSubscription.toJSON(), in place of a token",
+    "additionalProperties": false, "required": ["endpoint", "keys"], "properties": {
+    "endpoint": {"type": "string", "format": "uri"}, "expirationTime": {},
+    "keys": {"type": "object", "additionalProperties": false, "required": ["p256dh", "auth"],
+      "properties": {"p256dh": {"type": "string"}, "auth": {"type": "string"}}}}},
+  "DeviceStatus": {"type": "object", "required": ["device", "app", "platform", "topics"], "properties": {
     "device": {"type": "string"}, "app": {"type": "string"}, "platform": {"type": "string"},
-    "token": {"type": "string"}, "subscriber": {"type": "string"}, "locale": {"type": "string"},
+    "token": {"type": "string"}, "subscription": {"$ref": "#/components/schemas/Subscription"},
+    "subscriber": {"type": "string"}, "locale": {"type": "string"},
     "timezone": {"type": "string"}, "topics": {"type": "array", "items": {"type": "string"}},
     "registered_at": {"type": "string", "format": "date-time"},
     "stale": {"type": "boolean", "description": "left out of audiences until it registers again"},
@@ -236,9 +243,10 @@ constexpr std::string_view kSchemas = R"json({
   "QuarantineRemoved": {"type": "object", "properties": {"removed": {"type": "integer"}}},
   "Erased": {"type": "object", "properties": {
     "devices": {"type": "integer"}, "subscriptions": {"type": "integer"}}},
-  "ImportLine": {"type": "object", "required": ["device", "platform", "token"], "properties": {
+  "ImportLine": {"type": "object", "required": ["device", "platform"], "properties": {
     "device": {"type": "string"}, "app": {"type": "string"},
-    "platform": {"type": "string", "enum": ["apns", "fcm"]}, "token": {"type": "string"},
+    "platform": {"type": "string", "enum": ["apns", "fcm", "webpush"]}, "token": {"type": "string"},
+    "subscription": {"$ref": "#/components/schemas/Subscription"},
     "subscriber": {"type": "string"}, "locale": {"type": "string"}, "timezone": {"type": "string"},
     "topics": {"type": "array", "items": {"type": "string"}}}},
   "ImportReport": {"type": "object", "properties": {

@@ -27,6 +27,7 @@
 #include "relay/cli/quarantine_command.h"
 #include "relay/cli/serve_command.h"
 #include "relay/cli/stop_signals.h"
+#include "relay/cli/vapid_command.h"
 #include "relay/cli/watch_command.h"
 #include "storage/sqlite/sqlite_store.h"
 
@@ -285,7 +286,8 @@ class CommandLine {
   }
 
   void add_keys() {
-    CLI::App* const keys = app_.add_subcommand("keys", "Make, list and revoke API keys");
+    CLI::App* const keys =
+        app_.add_subcommand("keys", "Make, list and revoke API keys; make Web Push's key");
     keys->require_subcommand(1);
     keys->footer("A running relay knows of changes within a second.");
     CLI::App* const create = add(
@@ -317,6 +319,13 @@ class CommandLine {
             });
     add_config_option(revoke);
     revoke->add_option("--name", key_name_, "the key's name")->required();
+    CLI::App* const vapid =
+        add(*keys, "vapid", "Make the key pair of Web Push and print its public half",
+            "  carillon keys vapid --out credentials/vapid.pem\n"
+            "The file is for vapid_key_file; the printed line is what browsers subscribe with\n"
+            "(applicationServerKey). If the file is there already, its public half is printed.",
+            [this] { return run_keys_vapid(terminal_, vapid_file_); });
+    vapid->add_option("--out", vapid_file_, "where the private key goes")->required();
   }
 
   void add_publish() {
@@ -480,6 +489,7 @@ class CommandLine {
   store::Inspection inspection_;
   bool inspect_json_ = false;
   std::string key_name_;
+  std::string vapid_file_;
   std::string key_scopes_;
   PublishOptions publish_;
   std::string publish_ttl_;

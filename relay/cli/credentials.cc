@@ -9,6 +9,7 @@
 
 #include "providers/apns/apns_provider.h"
 #include "providers/fcm/fcm_provider.h"
+#include "providers/webpush/webpush_provider.h"
 
 namespace carillon::cli {
 namespace {
@@ -69,6 +70,11 @@ Providers make_providers(const config::Config& config, const SinkOf& sink_of,
     if (app.fcm) {
       collection.add(name, "fcm",
                      push::make_fcm_provider(*app.fcm, sink_of(name, push::Platform::kFcm), loop));
+    }
+    if (app.webpush) {
+      collection.add(
+          name, "webpush",
+          push::make_webpush_provider(*app.webpush, sink_of(name, push::Platform::kWebPush), loop));
     }
   }
   return std::move(collection).take();

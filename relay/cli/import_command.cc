@@ -191,6 +191,7 @@ auto Import::importer_options(const config::Config& config) -> import::Importer:
   options.first_line = options_.first_line;
   options.app = options_.app;
   for (const auto& [name, app] : config.apps) options.known_apps.push_back(name);
+  options.push_origins = config::push_origins(config);
   options.batch_lines = options_.batch_lines;
   options.now_ms = system_now_ms;
   options.on_bad_line = [this](const import::BadLine& bad) {

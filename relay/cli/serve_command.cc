@@ -164,7 +164,8 @@ class World {
                                              .store = *store_,
                                              .apps = std::move(apps),
                                              .clocks = fanout::Clocks::system(),
-                                             .stale_totals = [this] { return stale_->totals(); }});
+                                             .stale_totals = [this] { return stale_->totals(); },
+                                             .push_origins = config::push_origins(config_)});
     const auto started = http_->start();
     if (!started) explain(terminal_, started.error());
     return started.has_value();

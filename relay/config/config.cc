@@ -140,7 +140,8 @@ class Reader {
     const toml::table* const apps = root.table("apps");
     const std::size_t line = root.line_of("apps");
     if (apps == nullptr || apps->empty()) {
-      problems_.add(line, "there is no app: add [apps.NAME.apns] or [apps.NAME.fcm]");
+      problems_.add(
+          line, "there is no app: add [apps.NAME.apns], [apps.NAME.fcm] or [apps.NAME.webpush]");
       return;
     }
     Section in(apps, "apps", line, problems_);
@@ -160,11 +161,11 @@ class Reader {
     if (in.table("apns") != nullptr) app.apns = read_apns(section(in, "apns"), app.apns_rate);
     if (in.table("fcm") != nullptr) app.fcm = read_fcm(section(in, "fcm"), app.fcm_rate);
     if (in.table("stale") != nullptr) app.stale = read_stale(section(in, "stale"));
-    if (in.table("webpush") != nullptr) {
-      in.problem("webpush", "cannot be used: this version does not support Web Push");
-    } else if (!app.apns && !app.fcm) {
+    if (in.table("webpush") != nullptr) app.webpush = read_webpush(section(in, "webpush"));
+    if (!app.apns && !app.fcm && !app.webpush) {
       problems_.add(in.line_of(""),
-                    fmt::format("[{0}] has no provider: add [{0}.apns] or [{0}.fcm]", in.name()));
+                    fmt::format("[{0}] has no provider: add [{0}.apns], [{0}.fcm] or [{0}.webpush]",
+                                in.name()));
     }
     in.refuse_others();
     return app;
@@ -193,10 +194,9 @@ class Reader {
     in.problem(key, "must be an https:// URL");
   }
 
-  // What all providers over HTTP/2 have: where to connect, whom to trust, how patiently.
+  // What all providers over HTTP/2 have: whom to trust, how patiently.
   template <class ProviderConfig>
   void read_connection(Section& in, ProviderConfig& provider) {
-    read_https(in, "endpoint", provider.endpoint);
     read_path(in, "ca_file", provider.ca_file);
     in.read("connections_max", provider.connections_max, kProviderConnections);
     in.read("streams_max", provider.streams_max, kProviderStreams);
@@ -215,6 +215,7 @@ class Reader {
 
   push::ApnsConfig read_apns(Section in, Rate& rate) {
     push::ApnsConfig apns;
+    read_https(in, "endpoint", apns.endpoint);
     read_connection(in, apns);
     read_rate(in, rate);
     read_path(in, "key_file", apns.key_file);
@@ -234,6 +235,7 @@ class Reader {
 
   push::FcmConfig read_fcm(Section in, Rate& rate) {
     push::FcmConfig fcm;
+    read_https(in, "endpoint", fcm.endpoint);
     read_connection(in, fcm);
     // Google's quota is Google's: a simulator or a proxy elsewhere has none unless it is said.
     if (fcm.endpoint == push::FcmConfig().endpoint) rate.per_minute = kFcmPerMinute;
@@ -244,6 +246,26 @@ class Reader {
     in.require("service_account_file");
     close(in);
     return fcm;
+  }
+
+  push::WebPushConfig read_webpush(Section in) {
+    push::WebPushConfig webpush;
+    read_path(in, "vapid_key_file", webpush.vapid_key_file);
+    in.read("subject", webpush.subject);
+    if (auto origins = in.texts("origins")) webpush.origins = std::move(*origins);
+    if (webpush.origins.empty()) in.problem("origins", "must name one push service at least");
+    if (const auto list = push::OriginList::parse(webpush.origins); !list) {
+      in.problem("origins", fmt::format("is wrong: {}", list.error()));
+    }
+    webpush.allow_private_addresses =
+        in.flag("allow_private_addresses").value_or(webpush.allow_private_addresses);
+    read_connection(in, webpush);
+    in.read("origins_max", webpush.origins_max, kWebPushOrigins);
+    in.read("origin_idle_ms", webpush.origin_idle, kProviderIdleMs);
+    in.read("encryption_threads", webpush.encryption_threads, kWebPushEncryptionThreads);
+    for (const char* const key : {"vapid_key_file", "subject"}) in.require(key);
+    close(in);
+    return webpush;
   }
 
   const std::filesystem::path folder_;
@@ -286,10 +308,19 @@ tl::expected<Config, std::vector<Problem>> load_config(const std::filesystem::pa
   return tl::unexpected(std::move(problems).sorted());
 }
 
+auto push_origins(const Config& config) -> import::PushOrigins {
+  import::PushOrigins origins;
+  for (const auto& [name, app] : config.apps) {
+    if (!app.webpush) continue;
+    if (auto list = push::OriginList::parse(app.webpush->origins)) origins[name] = std::move(*list);
+  }
+  return origins;
+}
+
 std::vector<std::string> known_keys() {
   // What an app that has everything is asked for.
   static constexpr std::string_view kEverything =
-      "[apps.'<app>'.apns]\n[apps.'<app>'.fcm]\n[apps.'<app>'.stale]\n";
+      "[apps.'<app>'.apns]\n[apps.'<app>'.fcm]\n[apps.'<app>'.webpush]\n[apps.'<app>'.stale]\n";
   ProblemList ignored("");
   Reader reader("", ignored);
   const toml::table table = toml::parse(kEverything);

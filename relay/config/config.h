@@ -12,7 +12,9 @@
 
 #include "providers/apns/apns_provider.h"
 #include "providers/fcm/fcm_provider.h"
+#include "providers/webpush/webpush_provider.h"
 #include "relay/config/fanout_limits.h"
+#include "relay/import/push_origins.h"
 
 namespace carillon::config {
 
@@ -59,6 +61,7 @@ struct Rate {
 struct App {
   std::optional<push::ApnsConfig> apns;
   std::optional<push::FcmConfig> fcm;
+  std::optional<push::WebPushConfig> webpush;
   Rate apns_rate, fcm_rate;
   Stale stale;
 };
@@ -81,6 +84,9 @@ struct Problem {
 // first. An unknown key is a problem. Relative paths in the file are relative to the file's folder.
 // Does not open credentials or the store: what those say is for their owners.
 tl::expected<Config, std::vector<Problem>> load_config(const std::filesystem::path& file);
+
+// Where the browsers of each app with a [apps.NAME.webpush] may be subscribed.
+import::PushOrigins push_origins(const Config& config);
 
 // Every key that a file may have, as "http.listen" and "apps.<app>.apns.key_file".
 std::vector<std::string> known_keys();

@@ -39,5 +39,7 @@ inline constexpr Range kProviderConnections{1, 1'024};
 inline constexpr Range kProviderStreams{1, 65'536};
 inline constexpr Range kProviderTimeoutMs{100, 600'000};
 inline constexpr Range kProviderIdleMs{1'000, 24 * 3'600 * 1'000};
+inline constexpr Range kWebPushOrigins{1, 4'096};
+inline constexpr Range kWebPushEncryptionThreads{0, 64};
 
 }  // namespace carillon::config

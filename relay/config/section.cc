@@ -88,6 +88,35 @@ std::optional<std::int64_t> Section::number(std::string_view key, Range range) {
   return value->get();
 }
 
+std::optional<bool> Section::flag(std::string_view key) {
+  const toml::node* const node = find(key);
+  if (node == nullptr) return std::nullopt;
+  const auto* const value = node->as_boolean();
+  if (value == nullptr) {
+    problem(key, "must be true or false");
+    return std::nullopt;
+  }
+  return value->get();
+}
+
+std::optional<std::vector<std::string>> Section::texts(std::string_view key) {
+  const toml::node* const node = find(key);
+  if (node == nullptr) return std::nullopt;
+  std::vector<std::string> texts;
+  const toml::array* const list = node->as_array();
+  bool good = list != nullptr;
+  for (std::size_t i = 0; good && i < list->size(); ++i) {
+    const auto* const text = list->get(i)->as_string();
+    good = text != nullptr && !text->get().empty();
+    if (good) texts.push_back(text->get());
+  }
+  if (!good) {
+    problem(key, "must be a list of texts in quotes");
+    return std::nullopt;
+  }
+  return texts;
+}
+
 const toml::table* Section::table(std::string_view key) {
   const toml::node* const node = find(key);
   if (node == nullptr) return nullptr;

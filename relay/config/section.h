@@ -52,6 +52,9 @@ class Section {
   // The value, if the key is there and right. Each call makes the key known. No text may be empty.
   std::optional<std::string> text(std::string_view key);
   std::optional<std::int64_t> number(std::string_view key, Range range);
+  std::optional<bool> flag(std::string_view key);
+  // A list of texts, none of them empty; itself it may be.
+  std::optional<std::vector<std::string>> texts(std::string_view key);
   // A sub-table; null if there is none or it is not a table.
   const toml::table* table(std::string_view key);
 

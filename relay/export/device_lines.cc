@@ -6,10 +6,12 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <utility>
 #include <variant>
 
+#include "providers/webpush/subscription.h"
 #include "relay/import/csv_line.h"
 #include "relay/import/json_number.h"
 #include "relay/import/registration_csv.h"
@@ -63,6 +65,22 @@ void append_json_value(const AttributeView& attribute, std::string& out) {
   } else {
     append_json_list(std::get<Texts>(attribute.value), out);
   }
+}
+
+// Of a browser; a token that is no subscription stands as it is.
+std::optional<push::SubscriptionTexts> subscription_of(const DeviceRegistration& device) {
+  if (device.platform != store::Platform::kWebPush) return std::nullopt;
+  return push::split_subscription(device.token);
+}
+
+void append_subscription(const push::SubscriptionTexts& texts, std::string& out) {
+  out += "{\"endpoint\":";
+  append_json_text(texts.endpoint, out);
+  out += ",\"keys\":{\"p256dh\":";
+  append_json_text(texts.p256dh, out);
+  out += ",\"auth\":";
+  append_json_text(texts.auth, out);
+  out += "}}";
 }
 
 // A line is what is fixed, then topics, then its end: so a device with many topics is written again
@@ -124,7 +142,12 @@ class NdjsonLines final : public SplitLines {
     append_json_text(device.device, out);
     append_field("app", device.app, out);
     append_field("platform", name_of(device.platform), out);
-    append_field("token", device.token, out);
+    if (const auto subscription = subscription_of(device)) {
+      out += ",\"subscription\":";
+      append_subscription(*subscription, out);
+    } else {
+      append_field("token", device.token, out);
+    }
     append_field("subscriber", device.subscriber, out);
     append_field("locale", device.locale, out);
     append_field("timezone", device.timezone, out);
@@ -166,7 +189,8 @@ class CsvLines final : public SplitLines {
       : columns_(std::move(attribute_names)) {}
 
   void append_header(std::string& out) override {
-    out += "device,app,platform,token,subscriber,locale,timezone,app_version,last_seen";
+    out +=
+        "device,app,platform,token,subscription,subscriber,locale,timezone,app_version,last_seen";
     for (const std::string& name : columns_) {
       out += ',';
       import::append_csv(std::string(import::kAttributeColumnPrefix) + name, out);
@@ -176,9 +200,14 @@ class CsvLines final : public SplitLines {
 
  private:
   void append_fixed(const DeviceRegistration& device, std::string& out) override {
+    field_.clear();
+    const auto subscription = subscription_of(device);
+    if (subscription) append_subscription(*subscription, field_);
+    const std::string_view token = subscription ? std::string_view() : device.token;
     for (const std::string_view field :
-         {device.device, device.app, name_of(device.platform), device.token, device.subscriber,
-          device.locale, device.timezone, device.app_version, days_.get(device.last_seen_ms)}) {
+         {device.device, device.app, name_of(device.platform), token, std::string_view(field_),
+          device.subscriber, device.locale, device.timezone, device.app_version,
+          days_.get(device.last_seen_ms)}) {
       import::append_csv(field, out);
       out += ',';
     }
@@ -269,7 +298,7 @@ void append_json_number(double number, std::string& out) {
 tl::expected<std::unique_ptr<DeviceLines>, std::string> make_device_lines(
     import::Format format, std::vector<std::string> attribute_names) {
   if (format == import::Format::kNdjson) return std::make_unique<NdjsonLines>();
-  constexpr std::size_t kOtherColumns = 11;
+  constexpr std::size_t kOtherColumns = 12;
   const std::size_t names = attribute_names.size();
   auto lines = std::make_unique<CsvLines>(std::move(attribute_names));
   std::string header;

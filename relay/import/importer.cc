@@ -30,8 +30,12 @@ class Importer::Impl {
       : store_(store),
         load_(load),
         options_(std::move(options)),
-        json_({.app = options_.app, .known_apps = options_.known_apps}),
-        csv_({.app = options_.app, .known_apps = options_.known_apps}),
+        json_({.app = options_.app,
+               .known_apps = options_.known_apps,
+               .push_origins = options_.push_origins}),
+        csv_({.app = options_.app,
+              .known_apps = options_.known_apps,
+              .push_origins = options_.push_origins}),
         line_(kLineBytesMax + RegistrationLine::kPaddingBytes) {
     for (RegistrationBatch& batch : batches_) batch.reserve(options_.batch_lines);
     look_at_the_clock();

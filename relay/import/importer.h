@@ -48,6 +48,7 @@ class Importer {
     std::uint64_t first_line = 1;  // those before it are passed over, but for a CSV header
     std::string app = {};  // if set: lines may leave `app` out, and a line with another one is bad
     std::vector<std::string> known_apps = {};  // a line with an app not among these is bad
+    PushOrigins push_origins = {};             // where browsers of an app may be subscribed
     std::size_t batch_lines = 2'000;  // beside a relay: its writes wait for each transaction
     std::function<std::int64_t()> now_ms = {};  // the calendar; any thread
     // All of them, ascending; in a bulk load those that only its end finds come after the others.

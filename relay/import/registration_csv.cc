@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "relay/import/json_number.h"
+#include "relay/import/subscription_json.h"
 
 namespace carillon::import {
 namespace {
@@ -45,12 +46,15 @@ std::string RegistrationCsv::read_header(std::string_view line) {
     columns_.push_back({*field, {}});
   }
   using enum RegistrationField;
-  for (const RegistrationField field : {kDevice, kApp, kPlatform, kToken}) {
-    const bool given = std::ranges::find(columns_, field, &Column::field) != columns_.end();
-    if (!given && (field != kApp || fields_.rules().app.empty())) {
+  const auto has = [this](RegistrationField field) {
+    return std::ranges::find(columns_, field, &Column::field) != columns_.end();
+  };
+  for (const RegistrationField field : {kDevice, kApp, kPlatform}) {
+    if (!has(field) && (field != kApp || fields_.rules().app.empty())) {
       return fmt::format("header: the column \"{}\" is missing", field_name(field));
     }
   }
+  if (!has(kToken) && !has(kSubscription)) return "header: the column \"token\" is missing";
   return {};
 }
 
@@ -84,7 +88,17 @@ std::string RegistrationCsv::take(const Column& column, std::string_view text) {
       column.field == RegistrationField::kDeviceTopics) {
     return take_topics(column.field, text);
   }
+  if (column.field == RegistrationField::kSubscription) return take_subscription(text);
   return fields_.take_text(column.field, text);
+}
+
+std::string RegistrationCsv::take_subscription(std::string_view text) {
+  simdjson::dom::element value;
+  if (parser_.parse(text.data(), text.size()).get(value)) return "subscription: must be JSON";
+  push::SubscriptionTexts texts;
+  std::string fault = read_subscription_json(value, texts);
+  if (fault.empty()) fields_.take_subscription(texts);
+  return fault;
 }
 
 std::string RegistrationCsv::take_topics(RegistrationField field, std::string_view text) {

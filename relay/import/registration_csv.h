@@ -5,7 +5,8 @@
 //
 // Columns are the fields of an NDJSON line, in any order. An empty field is not given. Topics are
 // separated by a space or a semicolon. An attribute is read as JSON if it is a JSON number, true,
-// false, a string in quotes or an array of strings; otherwise it is a text as it stands.
+// false, a string in quotes or an array of strings; otherwise it is a text as it stands. A
+// subscription is JSON.
 #pragma once
 
 #include <simdjson.h>
@@ -43,6 +44,7 @@ class RegistrationCsv {
   };
 
   std::string take(const Column& column, std::string_view text);
+  std::string take_subscription(std::string_view text);
   std::string take_topics(RegistrationField field, std::string_view text);
   std::string take_attribute(const std::string& name, std::string_view text);
 

@@ -13,9 +13,9 @@
 namespace carillon::import {
 namespace {
 
-constexpr std::array<std::string_view, 12> kFieldNames{
-    "device",        "app",    "platform", "token",       "subscriber", "topics",
-    "device_topics", "locale", "timezone", "app_version", "last_seen",  "attributes"};
+constexpr std::array<std::string_view, 13> kFieldNames{
+    "device",        "app",    "platform", "token",       "subscription", "subscriber", "topics",
+    "device_topics", "locale", "timezone", "app_version", "last_seen",    "attributes"};
 static_assert(kFieldNames.size() == static_cast<std::size_t>(RegistrationField::kAttributes) + 1);
 
 constexpr unsigned bit_of(RegistrationField field) {
@@ -79,7 +79,8 @@ std::string RegistrationFields::take_text(RegistrationField field, std::string_v
         device_.platform = *platform;
         return {};
       }
-      return fmt::format("platform: {} is not one of \"apns\", \"fcm\"", in_quotes(text));
+      return fmt::format("platform: {} is not one of \"apns\", \"fcm\", \"webpush\"",
+                         in_quotes(text));
     case kToken:
       device_.token = text;
       return {};
@@ -101,12 +102,19 @@ std::string RegistrationFields::take_text(RegistrationField field, std::string_v
         return now_ms_ ? sentence(name, last_seen_fault(*ms, *now_ms_)) : std::string();
       }
       return "last_seen: must be a time such as \"2026-01-02T03:04:05Z\"";
+    case kSubscription:
     case kTopics:
     case kDeviceTopics:
     case kAttributes:
       break;
   }
   return fmt::format("{}: must not be a string", name);
+}
+
+void RegistrationFields::take_subscription(const push::SubscriptionTexts& texts) {
+  endpoint_ = texts.endpoint;
+  p256dh_ = texts.p256dh;
+  auth_ = texts.auth;
 }
 
 std::string RegistrationFields::take_topic(RegistrationField list, std::string_view topic) {
@@ -176,7 +184,7 @@ std::string RegistrationFields::take_attribute_member(std::string_view member) {
 
 std::string RegistrationFields::missing_or_contradicting() {
   using enum RegistrationField;
-  for (const RegistrationField field : {kDevice, kApp, kPlatform, kToken}) {
+  for (const RegistrationField field : {kDevice, kApp, kPlatform}) {
     const bool given = (seen_ & bit_of(field)) != 0 || (field == kApp && !rules_.app.empty());
     if (!given) return fmt::format("{}: is missing", field_name(field));
   }
@@ -188,7 +196,31 @@ std::string RegistrationFields::missing_or_contradicting() {
   if (std::ranges::find(rules_.known_apps, device_.app) == rules_.known_apps.end()) {
     return fmt::format("app: {} is not in the config", in_quotes(device_.app));
   }
-  return sentence("token", token_fault(device_.platform, device_.token));
+  return check_address();
+}
+
+// A token, or of a browser its subscription: one of the two.
+std::string RegistrationFields::check_address() {
+  using enum RegistrationField;
+  const bool is_browser = device_.platform == store::Platform::kWebPush;
+  const RegistrationField wanted = is_browser ? kSubscription : kToken;
+  const RegistrationField other = is_browser ? kToken : kSubscription;
+  if ((seen_ & bit_of(other)) != 0) {
+    return fmt::format("{}: is not for this platform, which has a {}", field_name(other),
+                       field_name(wanted));
+  }
+  if ((seen_ & bit_of(wanted)) == 0) return fmt::format("{}: is missing", field_name(wanted));
+  if (!is_browser) return sentence("token", token_fault(device_.platform, device_.token));
+  auto token = push::write_subscription({.endpoint = endpoint_, .p256dh = p256dh_, .auth = auth_},
+                                        push_origins_of(rules_.push_origins, device_.app));
+  if (!token) {
+    std::string field = "subscription" + token.error().pointer;
+    std::ranges::replace(field, '/', '.');
+    return sentence(field, token.error().message);
+  }
+  subscription_ = std::move(*token);
+  device_.token = subscription_;
+  return {};
 }
 
 tl::expected<store::DeviceRegistration, std::string> RegistrationFields::finish() {

@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "providers/webpush/subscription.h"
+#include "relay/import/push_origins.h"
 #include "storage/store.h"
 
 namespace carillon::import {
@@ -18,6 +20,7 @@ namespace carillon::import {
 struct LineRules {
   std::string app;  // if set: may be left out, and no other is taken
   std::vector<std::string> known_apps;
+  PushOrigins push_origins;
 };
 
 enum class RegistrationField : std::uint8_t {
@@ -25,6 +28,7 @@ enum class RegistrationField : std::uint8_t {
   kApp,
   kPlatform,
   kToken,
+  kSubscription,
   kSubscriber,
   kTopics,
   kDeviceTopics,
@@ -50,8 +54,10 @@ class RegistrationFields {
   void begin();
   // Every field is announced once before it is filled.
   std::string announce(RegistrationField field);
-  // Any field but the lists of topics and the attributes.
+  // Any field but the subscription, the lists of topics and the attributes.
   std::string take_text(RegistrationField field, std::string_view text);
+  // Views that need not hold after the call.
+  void take_subscription(const push::SubscriptionTexts& texts);
   std::string take_topic(RegistrationField list, std::string_view topic);
   std::string take_attribute(std::string_view name,
                              std::variant<bool, double, std::string_view> value);
@@ -70,9 +76,12 @@ class RegistrationFields {
  private:
   std::string take_attribute_name(std::string_view name);
   std::string missing_or_contradicting();
+  std::string check_address();
 
   LineRules rules_;
   store::DeviceRegistration device_;
+  std::string endpoint_, p256dh_, auth_;  // of the subscription, as it was said
+  std::string subscription_;              // as a token
   std::vector<std::string_view> topics_, device_topics_;
   std::vector<store::AttributeView> attributes_;
   std::vector<std::string_view> members_;  // of all lists, one after the other

@@ -137,6 +137,7 @@ std::string_view last_seen_fault(std::int64_t last_seen_ms, std::int64_t now_ms)
 std::optional<store::Platform> platform_named(std::string_view name) {
   if (name == "apns") return store::Platform::kApns;
   if (name == "fcm") return store::Platform::kFcm;
+  if (name == "webpush") return store::Platform::kWebPush;
   return std::nullopt;
 }
 

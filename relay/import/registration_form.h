@@ -32,7 +32,8 @@ inline constexpr std::size_t kAppBytesMax = 64;
 std::string_view topic_fault(std::string_view topic);
 
 // A token is put into a URL's path (APNs) or into JSON without escaping (FCM): its alphabet is what
-// keeps that safe. Web Push subscriptions have their own form and are always a fault here.
+// keeps that safe. Web Push subscriptions have a form of their own (providers/webpush/
+// subscription.h) and are always a fault here.
 std::string_view token_fault(store::Platform platform, std::string_view token);
 
 // BCP 47 by alphabet and length only ("de", "pt-BR", "zh_Hant"); empty is fine: not given.
@@ -56,7 +57,7 @@ std::string_view attribute_text_fault(std::string_view text);
 inline constexpr std::int64_t kLastSeenAheadMaxMs = 86'400'000;
 std::string_view last_seen_fault(std::int64_t last_seen_ms, std::int64_t now_ms);
 
-// "apns" or "fcm"; nothing for what this version does not send to.
+// "apns", "fcm" or "webpush".
 std::optional<store::Platform> platform_named(std::string_view name);
 
 }  // namespace carillon::import

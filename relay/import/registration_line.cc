@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "relay/import/subscription_json.h"
+
 namespace carillon::import {
 namespace {
 
@@ -45,6 +47,12 @@ std::string RegistrationLine::read_field(std::string_view key, simdjson::dom::el
     return read_topics(*field, value);
   }
   if (*field == RegistrationField::kAttributes) return read_attributes(value);
+  if (*field == RegistrationField::kSubscription) {
+    push::SubscriptionTexts texts;
+    std::string fault = read_subscription_json(value, texts);
+    if (fault.empty()) fields_.take_subscription(texts);
+    return fault;
+  }
   std::string_view text;
   if (value.get(text)) return fmt::format("{}: must be a string", key);
   return fields_.take_text(*field, text);

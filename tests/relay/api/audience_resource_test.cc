@@ -27,7 +27,8 @@ class AudienceResourceTest : public testing::Test {
                                now_ += std::chrono::microseconds(12'340);
                                return now_;
                              }};
-  AudienceResource resource_{store_, clocks_};
+  import::PushOrigins push_origins_;
+  AudienceResource resource_{store_, clocks_, push_origins_};
 };
 
 TEST_F(AudienceResourceTest, CountsWhatIsNamed) {

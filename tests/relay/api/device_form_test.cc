@@ -9,8 +9,26 @@
 namespace carillon::api {
 namespace {
 
+tl::expected<DeviceForm, DeviceFault> parsed(std::string_view body) {
+  static const push::OriginList kOrigins = push::OriginList::parse({"push.test"}).value();
+  return parse_device(body, kOrigins);
+}
+
+TEST(DeviceForm, WritesABrowsersSubscriptionAsItsToken) {
+  constexpr std::string_view kKey =
+      "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+  const auto form = parsed(
+      R"({"subscription":{"endpoint":"https://PUSH.test:443/x","expirationTime":null,
+          "keys":{"auth":"BTBZMqHH6r4Tts7J_aSIgg==","p256dh":")" +
+      std::string(kKey) + R"("}},"platform":"webpush","locale":"de"})");
+  ASSERT_TRUE(form) << form.error().errors.front().pointer;
+  EXPECT_EQ(form->platform, store::Platform::kWebPush);
+  EXPECT_EQ(form->token, "https://push.test/x " + std::string(kKey) + " BTBZMqHH6r4Tts7J_aSIgg");
+  EXPECT_EQ(form->locale, "de");
+}
+
 TEST(DeviceForm, ReadsEveryFieldOfADevice) {
-  const auto form = parse_device(
+  const auto form = parsed(
       R"({"token":"ab01","platform":"apns","subscriber":"u-9","locale":"de","timezone":"Europe/Berlin",
           "topics":["channel-42","news"]})");
   ASSERT_TRUE(form) << form.error().errors[0].detail;
@@ -31,7 +49,21 @@ TEST(DeviceForm, NamesTheFieldThatIsWrong) {
       {R"({"platform":"apns"})", "/token"},
       {R"({"token":"ab"})", "/platform"},
       {R"({"platform":"sms","token":"ab"})", "/platform"},
-      {R"({"platform":"webpush","token":"ab"})", "/platform"},
+      {R"({"platform":"webpush","token":"ab"})", "/token"},
+      {R"({"platform":"webpush"})", "/subscription"},
+      {R"({"platform":"webpush","subscription":"x"})", "/subscription"},
+      {R"({"platform":"webpush","subscription":{"endpoint":3}})", "/subscription/endpoint"},
+      {R"({"platform":"webpush","subscription":{"keys":[]}})", "/subscription/keys"},
+      {R"({"platform":"webpush","subscription":{"keys":{"p256dh":1}}})",
+       "/subscription/keys/p256dh"},
+      {R"({"platform":"webpush","subscription":{"keys":{"p-256":""}}})",
+       "/subscription/keys/p-256"},
+      {R"({"platform":"webpush","subscription":{"url":"x"}})", "/subscription/url"},
+      {R"({"platform":"webpush","subscription":{"endpoint":"https://elsewhere.test/x"}})",
+       "/subscription/endpoint"},
+      {R"({"platform":"webpush","subscription":{"endpoint":"https://push.test/x"}})",
+       "/subscription/keys/p256dh"},
+      {R"({"platform":"fcm","token":"ab","subscription":{}})", "/subscription"},
       {R"({"platform":2,"token":"ab"})", "/platform"},
       {R"({"platform":"apns","token":"xyz"})", "/token"},
       {R"({"platform":"apns","token":7})", "/token"},
@@ -58,17 +90,17 @@ TEST(DeviceForm, NamesTheFieldThatIsWrong) {
       {"[]", ""},
   };
   for (const Row& row : table) {
-    const auto form = parse_device(row.body);
+    const auto form = parsed(row.body);
     ASSERT_FALSE(form) << row.body;
     EXPECT_EQ(form.error().problem, Problem::kInvalidBody) << row.body;
     ASSERT_EQ(form.error().errors.size(), 1u) << row.body;
     EXPECT_EQ(form.error().errors[0].pointer, row.pointer) << row.body;
   }
-  EXPECT_EQ(parse_device("{").error().problem, Problem::kInvalidJson);
+  EXPECT_EQ(parsed("{").error().problem, Problem::kInvalidJson);
 }
 
 TEST(DeviceForm, ReadsWhatConditionsAskAbout) {
-  const auto form = parse_device(
+  const auto form = parsed(
       R"({"platform":"fcm","token":"ab","device_topics":["tablets"],"app_version":"3.10",
           "last_seen":"2026-01-02T03:04:05Z",
           "attributes":{"plan":"pro","age":18,"beta":true,"teams":["fcb","bvb"]}})");
@@ -87,7 +119,7 @@ TEST(DeviceForm, BoundsWhatConditionsAskAbout) {
   const auto with = [](const std::string& name, const nlohmann::json& value) {
     nlohmann::json body{{"platform", "fcm"}, {"token", "ab"}};
     body[name] = value;
-    return parse_device(body.dump()).has_value();
+    return parsed(body.dump()).has_value();
   };
   const auto attributes = [](std::size_t count) {
     nlohmann::json all = nlohmann::json::object();
@@ -104,8 +136,8 @@ TEST(DeviceForm, BoundsWhatConditionsAskAbout) {
 }
 
 TEST(DeviceForm, TakesATokenOfEachPlatformsAlphabet) {
-  EXPECT_TRUE(parse_device(R"({"platform":"apns","token":"0123456789abcdefABCDEF"})"));
-  EXPECT_TRUE(parse_device(R"({"platform":"fcm","token":"cX9_-:APA91b.Z"})"));
+  EXPECT_TRUE(parsed(R"({"platform":"apns","token":"0123456789abcdefABCDEF"})"));
+  EXPECT_TRUE(parsed(R"({"platform":"fcm","token":"cX9_-:APA91b.Z"})"));
 }
 
 }  // namespace

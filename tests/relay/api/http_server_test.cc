@@ -361,6 +361,26 @@ TEST_F(HttpServerTest, RegistersShowsAndErasesADevice) {
   EXPECT_EQ(problem(ask("GET", path)), "unknown-device");
 }
 
+TEST_F(HttpServerTest, RegistersABrowserAndTellsItsSubscription) {
+  const Json subscription{
+      {"endpoint", "https://fcm.googleapis.com/fcm/send/x"},
+      {"keys",
+       {{"p256dh",
+         "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"},
+        {"auth", "BTBZMqHH6r4Tts7J_aSIgg"}}}};
+  const std::string path = "/v1/apps/video/devices/browser";
+  Json device{{"platform", "webpush"}, {"subscription", subscription}};
+  EXPECT_EQ(ask("PUT", path, device.dump()).status, 201);
+  const Json document = Json::parse(ask("GET", path).body);
+  EXPECT_EQ(document["platform"], "webpush");
+  EXPECT_EQ(document["subscription"], subscription);
+  EXPECT_FALSE(document.contains("token"));
+  device["subscription"]["endpoint"] = "https://192.168.0.1/x";
+  const RawAnswer refused = ask("PUT", path, device.dump());
+  EXPECT_EQ(problem(refused), "invalid-body");
+  EXPECT_EQ(Json::parse(refused.body)["errors"][0]["pointer"], "/subscription/endpoint");
+}
+
 TEST_F(HttpServerTest, RefusesABadDeviceWithTheField) {
   const RawAnswer answer =
       ask("PUT", "/v1/apps/video/devices/d", R"({"platform":"apns","token":"not hex"})");
@@ -552,7 +572,7 @@ TEST_F(HttpServerTest, ExportsWhatAnImportTakes) {
             "\n");
   const RawAnswer csv = ask("GET", "/v1/apps/video/export?format=csv");
   EXPECT_EQ(csv.fields.at("content-type"), "text/csv; charset=utf-8; header=present");
-  EXPECT_THAT(csv.body, HasSubstr("\nd-1,video,fcm,t-1,u-1,"));
+  EXPECT_THAT(csv.body, HasSubstr("\nd-1,video,fcm,t-1,,u-1,"));
   const RawAnswer again =
       ask("POST", "/v1/apps/video/import", lines.body, "Content-Type: application/x-ndjson\r\n");
   EXPECT_EQ(Json::parse(again.body)["unchanged"], 1) << again.body;

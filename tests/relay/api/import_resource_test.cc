@@ -50,7 +50,7 @@ class ImportResourceTest : public testing::Test {
  protected:
   Reply import(const ImportBody& said, std::string body, std::size_t step = 1'000) {
     CutBody source(std::move(body), step);
-    return import_body(store_, clocks_, admission_, said, source);
+    return import_body(store_, clocks_, {}, admission_, said, source);
   }
 
   import::MemoryStore store_;

@@ -231,8 +231,8 @@ service_account_file = "sa.json"
                           "14: apps.video.apns.key_file must not be empty",
                           "15: apps.video.apns.key_id must have 10 characters",
                           "18: the app's name \"my app\" must be 1 to 64 of A-Z a-z 0-9 . _ -",
-                          "21: [apps.shop] has no provider: add [apps.shop.apns] or "
-                          "[apps.shop.fcm]"));
+                          "21: [apps.shop] has no provider: add [apps.shop.apns], "
+                          "[apps.shop.fcm] or [apps.shop.webpush]"));
 }
 
 TEST_F(ConfigTest, EachMistakeHasItsLineAndSentence) {
@@ -240,13 +240,34 @@ TEST_F(ConfigTest, EachMistakeHasItsLineAndSentence) {
     const char* text;
     const char* problem;
   } kCases[] = {
-      {"", "1: there is no app: add [apps.NAME.apns] or [apps.NAME.fcm]"},
-      {"\n\n[apps]\n", "3: there is no app: add [apps.NAME.apns] or [apps.NAME.fcm]"},
+      {"",
+       "1: there is no app: add [apps.NAME.apns], [apps.NAME.fcm] or "
+       "[apps.NAME.webpush]"},
+      {"\n\n[apps]\n",
+       "3: there is no app: add [apps.NAME.apns], [apps.NAME.fcm] or "
+       "[apps.NAME.webpush]"},
       {"apps = 3\n", "1: apps must be a table: [apps]"},
       {"[apps]\nvideo = 3\n", "2: apps.video must be a table: [apps.video]"},
       {"[apps.video]\nfcm = true\n", "2: apps.video.fcm must be a table: [apps.video.fcm]"},
-      {"[apps.video.webpush]\n",
-       "1: apps.video.webpush cannot be used: this version does not support Web Push"},
+      {"[apps.video.webpush]\n", "1: [apps.video.webpush] lacks the key \"vapid_key_file\""},
+      {"[apps.video.webpush]\n", "1: [apps.video.webpush] lacks the key \"subject\""},
+      {"[apps.video.webpush]\norigins = []\n",
+       "2: apps.video.webpush.origins must name one push service at least"},
+      {"[apps.video.webpush]\norigins = [\"push.test\", 3]\n",
+       "2: apps.video.webpush.origins must be a list of texts in quotes"},
+      {"[apps.video.webpush]\norigins = \"push.test\"\n",
+       "2: apps.video.webpush.origins must be a list of texts in quotes"},
+      {"[apps.video.webpush]\norigins = [\"https://push.test\"]\n",
+       "2: apps.video.webpush.origins is wrong: \"https://push.test\" must be a host, such as "
+       "push.example.com, push.example.com:8443 or *.push.example.com, in lower case"},
+      {"[apps.video.webpush]\nallow_private_addresses = 1\n",
+       "2: apps.video.webpush.allow_private_addresses must be true or false"},
+      {"[apps.video.webpush]\norigins_max = 0\n",
+       "2: apps.video.webpush.origins_max must be 1 to 4096, not 0"},
+      {"[apps.video.webpush]\nencryption_threads = 65\n",
+       "2: apps.video.webpush.encryption_threads must be 0 to 64, not 65"},
+      {"[apps.video.webpush]\nendpoint = \"https://push.test\"\n",
+       "2: apps.video.webpush.endpoint is not a known key"},
       {"[apps.video.gcm]\n", "1: apps.video.gcm is not a known key; did you mean \"fcm\"?"},
       {"[apps.video.fcm]\n", "1: [apps.video.fcm] lacks the key \"service_account_file\""},
       {"[apps.video.fcm]\nservice_account_file = 1.5\n",

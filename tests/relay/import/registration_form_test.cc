@@ -103,7 +103,7 @@ TEST(RegistrationForm, AnAttributeHasANameAndBoundedText) {
 TEST(RegistrationForm, KnowsThePlatformsThatThisVersionSendsTo) {
   EXPECT_EQ(platform_named("apns"), Platform::kApns);
   EXPECT_EQ(platform_named("fcm"), Platform::kFcm);
-  EXPECT_EQ(platform_named("webpush"), std::nullopt);
+  EXPECT_EQ(platform_named("webpush"), Platform::kWebPush);
   EXPECT_EQ(platform_named("APNS"), std::nullopt);
 }
 
