@@ -9,7 +9,7 @@ const path = require('node:path');
 const readline = require('node:readline');
 
 const READY_MS_MAX = 20_000;
-const POPULATION = { devices: 1000, seed: 20261121, mix: 'apns:1,fcm:1' };
+const POPULATION = { devices: 1000, seed: 20261121, mix: 'apns:1,fcm:1,webpush:1' };
 
 const BUNDLE_ID = 'com.example.video';
 // Where Google's own client asks for access tokens, whatever the service account says: it is the
@@ -47,6 +47,10 @@ client_email = "relay@carillon-sim.iam.gserviceaccount.com"
 public_key = "${credential('fcm-public.pem')}"
 token_uri = "${TOKEN_URI}"
 
+[webpush]
+listen = "127.0.0.1:0"
+public_key = "${credential('vapid-public.pem')}"
+
 [control]
 listen = "127.0.0.1:0"
 
@@ -69,7 +73,7 @@ class Simulator {
     return simulator;
   }
 
-  // Resolves with {apns, fcm, control} once the simulator has said `ready`.
+  // Resolves with {apns, fcm, webpush, control} once the simulator has said `ready`.
   #listening() {
     const ports = {};
     const said = [];
@@ -79,7 +83,7 @@ class Simulator {
       this.process.once('exit', (code, signal) => fail(`ended with ${code ?? signal}`));
       const hear = (line) => {
         said.push(line);
-        const listener = /^(apns|fcm|control) listening on \S*?:(\d+)\b/.exec(line);
+        const listener = /^(apns|fcm|webpush|control) listening on \S*?:(\d+)\b/.exec(line);
         if (listener) ports[listener[1]] = Number(listener[2]);
         if (/^ready\b/.test(line)) {
           clearTimeout(deadline);
@@ -102,6 +106,12 @@ class Simulator {
       .map((device) => device.token);
   }
 
+  // Browsers in the simulator's hands: {device, subscription}; `inbox` tells what they showed.
+  async browsers(count) {
+    return (await this.#control('POST', '/sim/phones', { count, platform: 'webpush' })).phones;
+  }
+  async inbox(device) { return (await this.#control('GET', `/sim/devices/${device}`)).inbox; }
+
   setFaults(faults) { return this.#control('PUT', '/sim/faults', faults); }
   clearFaults() { return this.#control('DELETE', '/sim/faults'); }
 
@@ -111,9 +121,11 @@ class Simulator {
         host: '127.0.0.1', port: this.ports.control, method, path: target,
         headers: body ? { 'content-type': 'application/json' } : {},
       }, (response) => {
-        response.resume();
+        const parts = [];
+        response.on('data', (part) => parts.push(part));
         response.once('end', () => (response.statusCode < 300
-          ? resolve() : reject(new Error(`${method} ${target}: ${response.statusCode}`))));
+          ? resolve(JSON.parse(Buffer.concat(parts).toString() || 'null'))
+          : reject(new Error(`${method} ${target}: ${response.statusCode}`))));
       });
       request.once('error', reject);
       request.end(body ? JSON.stringify(body) : undefined);
