@@ -45,14 +45,14 @@ class HouseTest(unittest.TestCase):
             name = self.id().split(".", 1)[1]
             print(f"  again: CARILLON_TEST_SEED={self.seed} tests/end_to_end/run {name}", flush=True)
 
-    def start_simulator(self, devices):
+    def start_simulator(self, devices, **options):
         self.credentials = self.directory / "credentials"
         fcm_port = free_port()
         subprocess.run([ROOT / "deploy/credentials", self.credentials,
                         "--token-uri", f"https://127.0.0.1:{fcm_port}/token"],
                        check=True, stdout=subprocess.DEVNULL)
         self.simulator = Simulator(BINARIES / "device-sim", self.directory, self.credentials,
-                                   devices, self.seed, fcm_port)
+                                   devices, self.seed, fcm_port, **options)
         self.addCleanup(self.simulator.stop)
 
     def configure_relay(self, **fanout):

@@ -62,6 +62,13 @@ bundle_id = "{BUNDLE_ID}"
 endpoint = "https://127.0.0.1:{simulator.fcm_port}"
 ca_file = "{credentials}/ca.pem"
 service_account_file = "{credentials}/service-account.json"
+
+[apps.video.webpush]
+vapid_key_file = "{credentials}/vapid.pem"
+subject = "mailto:push@example.com"
+origins = ["127.0.0.1:{simulator.webpush_port}"]
+allow_private_addresses = true
+ca_file = "{credentials}/ca.pem"
 """)
 
     @property

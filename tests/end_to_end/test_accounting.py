@@ -26,6 +26,22 @@ class Accounting(HouseTest):
         self.assertEqual(counters["accepted"] + counters["rejected"], DEVICES, done)
         print(f"  {counters}; the simulator: {seen}; by reason: {done['by_reason']}")
 
+    def test_all_three_platforms_reach_every_device_once(self):
+        devices = 20_000
+        self.start_simulator(devices, mix="apns:50,fcm:40,webpush:10")
+        self.configure_relay()
+        self.import_devices(devices)
+        self.relay.start()
+        event = self.publish()
+        counters = self.wait_until_completed(event)["counters"]
+        self.assertEqual(counters["accepted"], devices)
+        seen = self.assert_same_view(event, counters)
+        # A browser's message counts as received only if it could be decrypted with the browser's key.
+        for platform, share in (("apns", 0.5), ("fcm", 0.4), ("webpush", 0.1)):
+            self.assertAlmostEqual(seen["by_platform"][platform]["unique_devices"], share * devices,
+                                   delta=300)
+        self.assertEqual(self.simulator.stats()["webpush"]["by_reason"], {})
+
     def test_a_token_that_died_is_not_sent_to_again(self):
         devices = 20_000
         self.start_house(devices)

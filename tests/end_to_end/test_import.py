@@ -25,7 +25,7 @@ class Import(HouseTest):
 
     def spoiled(self, lines):
         """Three bad lines among the good ones: no JSON, no such platform, no token."""
-        device = json.loads(lines[2])
+        device = next(device for device in map(json.loads, lines) if "token" in device)
         lines = list(lines)
         lines[4] = '{"device": "d-'
         lines[6] = json.dumps({**device, "device": "x-1", "platform": "pigeon"})
@@ -84,9 +84,12 @@ class Import(HouseTest):
         devices = [json.loads(line) for line in (self.directory / "all.ndjson").read_text().splitlines()]
         text = io.StringIO()
         table = csv.writer(text)
-        table.writerow(["device", "platform", "token", "subscriber", "topics", "attributes.plan"])
+        table.writerow(["device", "platform", "token", "subscription", "subscriber", "topics",
+                        "attributes.plan"])
         for device in devices:
-            table.writerow([device["device"], device["platform"], device["token"], device["subscriber"],
+            table.writerow([device["device"], device["platform"], device.get("token", ""),
+                            json.dumps(device["subscription"]) if "subscription" in device else "",
+                            device["subscriber"],
                             " ".join(device["topics"]), "pro"])
         packed = gzip.compress(text.getvalue().encode())
         path = self.directory / "all.csv.gz"
