@@ -28,7 +28,8 @@ struct Parcel {
 Verdict verdict_of(OriginFault fault) {
   switch (fault) {
     case OriginFault::kRefused:
-      return {.kind = VerdictKind::kTokenUnusable, .reason = "OriginRefused"};
+      // Our list's word, not a push service's: nothing against the subscription.
+      return {.kind = VerdictKind::kNotificationRefused, .reason = "OriginRefused"};
     case OriginFault::kTooMany:
       return {.kind = VerdictKind::kNotSent, .reason = "TooManyOrigins"};
     case OriginFault::kFull:

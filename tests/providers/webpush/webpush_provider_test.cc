@@ -180,7 +180,7 @@ TEST_F(WebPushProviderTest, CallsNobodyWhoIsNotOnTheList) {
   const auto other = service();
   connect(config({listed.get()}));
   const Verdict verdict = verdict_of(1, some_browser().token(other->url() + "/push"));
-  EXPECT_EQ(verdict.kind, VerdictKind::kTokenUnusable);
+  EXPECT_EQ(verdict.kind, VerdictKind::kNotificationRefused);
   EXPECT_EQ(verdict.reason, "OriginRefused");
   EXPECT_EQ(verdict_of(2, some_browser().token(listed->url() + "/push")).kind,
             VerdictKind::kAccepted);
