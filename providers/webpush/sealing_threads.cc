@@ -38,8 +38,8 @@ Verdict verdict_of(OriginFault fault) {
   return {.kind = VerdictKind::kNotSent, .reason = "TooManyOrigins"};
 }
 
-Parcel& parcel_to(std::string_view origin, const PushBatch& from, OriginChannels& channels,
-                  std::vector<Parcel>& parcels) {
+Parcel& parcel_to(std::string_view origin, const PushBatch& from, std::size_t targets,
+                  OriginChannels& channels, std::vector<Parcel>& parcels) {
   const auto known = std::ranges::find(parcels, origin, &Parcel::origin);
   if (known != parcels.end()) return *known;
   Parcel parcel{.origin = origin, .channel = nullptr, .verdict = {}, .batch = {}};
@@ -51,7 +51,7 @@ Parcel& parcel_to(std::string_view origin, const PushBatch& from, OriginChannels
   }
   parcel.batch.message = from.message;
   parcel.batch.urgent = from.urgent;
-  parcel.batch.tokens.reserve(kSliceTargets * kTokenBytesGuess);
+  parcel.batch.tokens.reserve(targets * kTokenBytesGuess);
   return parcels.emplace_back(std::move(parcel));
 }
 
@@ -157,7 +157,8 @@ void SealingThreads::seal(const Slice& slice, MessageCipher& cipher) {
       settle(target, malformed);
       continue;
     }
-    Parcel& parcel = parcel_to(subscription->origin, *slice.batch, channels_, parcels);
+    Parcel& parcel =
+        parcel_to(subscription->origin, *slice.batch, slice.targets.size(), channels_, parcels);
     if (parcel.channel == nullptr) {
       settle(target, parcel.verdict);
     } else if (!add_sealed(*subscription, target, slice.batch->message->body, cipher,
