@@ -1,7 +1,7 @@
 // The curve of Web Push's key agreement (RFC 8291, 3.1), by OpenSSL.
 #pragma once
 
-#include <openssl/types.h>
+#include <openssl/ec.h>
 
 #include <cstdint>
 #include <span>

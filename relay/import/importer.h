@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "relay/import/push_origins.h"
 #include "storage/bulk_load.h"
 #include "storage/store.h"
 
