@@ -52,6 +52,7 @@ struct DeviceFate {
     kNotInAudience,  // it was not, or it left before its turn
     kCameLater,      // registered or subscribed after the event was published
     kStale,          // left out of audiences, as its app was not heard of
+    kQuarantined,    // left out of audiences, as a provider called it dead
     kUnknownDevice,  // never registered, or removed since
   };
   Kind kind = Kind::kUnknownDevice;

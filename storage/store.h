@@ -393,6 +393,7 @@ enum class QuarantineAction : std::uint8_t;
 struct DeviceFate;  // event_report.h
 struct FailurePage;
 struct FailureQuery;
+struct OutcomePage;  // outcome_feed.h
 
 class Store {
  public:
@@ -480,6 +481,12 @@ class Store {
   // event's app, a name that nobody has too. kNotFound: no such event.
   virtual Result<FailurePage> failures(const EventId& id, const FailureQuery& query) = 0;
   virtual Result<DeviceFate> explain(const EventId& id, std::string_view device) = 0;
+
+  // The outcome feed after a number (0: from the first): at least once, in order, `limit` rows at
+  // most. Rows are kept as long as the store's options and `forget_outcomes` let them.
+  virtual Result<OutcomePage> outcomes(std::uint64_t after, std::size_t limit) = 0;
+  // The oldest of those from before `before_ms`, one step of them; their number. 0: none is left.
+  virtual Result<std::uint64_t> forget_outcomes(std::int64_t before_ms) = 0;
 
   // Failures of a completed event become pending again, in one transaction: counters and reasons go
   // back, each is a retry with no attempt made that is due at `now_ms`, and the jobs run. With

@@ -318,6 +318,7 @@ void AudienceEdit::edit_name(std::uint64_t key, std::uint32_t subscriber, bool e
 
 ErasedCounts AudienceEdit::erase(Slot& slot) {
   ErasedCounts counts{.devices = slot.now.devices.size(), .subscriptions = slot.now.topics.size()};
+  forget_outcomes_of(slot);
   while (!slot.now.devices.empty()) detach(slot, slot.now.devices.size() - 1);
   change(slot).topics.clear();
   drop_if_empty(slot);
@@ -328,6 +329,10 @@ ErasedCounts AudienceEdit::erase(Slot& slot) {
 ErasedCounts AudienceEdit::erase_device(std::string_view app, std::string_view device) {
   const auto app_id = tables_.app(app);
   const auto place = app_id ? find_device(*app_id, device) : std::nullopt;
+  // A device that went at a provider's word stands in the feed still.
+  const std::uint64_t told = app_id ? outcomes_.erase_device(*app_id, device) : 0;
+  if (told > 0) erased_ = true;
+  if (!place && told > 0) return {};
   if (!place) fail(Error::Kind::kNotFound, "there is no such device");
   Slot& slot = *place->slot;
   if (slot.now.anonymous) return erase(slot);
@@ -340,8 +345,12 @@ ErasedCounts AudienceEdit::erase_device(std::string_view app, std::string_view d
 ErasedCounts AudienceEdit::erase_subscriber(std::string_view app, std::string_view subscriber) {
   const auto app_id = tables_.app(app);
   Slot* slot = app_id ? find_subscriber(*app_id, subscriber) : nullptr;
-  if (!slot) fail(Error::Kind::kNotFound, "there is no such subscriber");
-  return erase(*slot);
+  if (slot) return erase(*slot);
+  if (!app_id || outcomes_.erase_subscriber(*app_id, subscriber) == 0) {
+    fail(Error::Kind::kNotFound, "there is no such subscriber");
+  }
+  erased_ = true;
+  return {};
 }
 
 bool AudienceEdit::subscribe(std::string_view app, std::string_view topic,

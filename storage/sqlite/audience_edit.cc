@@ -20,6 +20,7 @@ AudienceEdit::AudienceEdit(Database& database, const NameLimits& limits)
       hot_at_(database),
       texts_(database),
       trait_encoder_(database),
+      outcomes_(database),
       quarantine_(database),
       data_version_(database, "PRAGMA data_version"),
       meta_row_(database,

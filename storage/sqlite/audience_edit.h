@@ -27,6 +27,7 @@
 #include "storage/sqlite/hash_multimap.h"
 #include "storage/sqlite/member_chunk.h"
 #include "storage/sqlite/name_levels.h"
+#include "storage/sqlite/outcome_log.h"
 #include "storage/sqlite/quarantine_tables.h"
 #include "storage/sqlite/text_dictionary.h"
 #include "storage/sqlite/trait_chunk.h"
@@ -69,7 +70,7 @@ class AudienceEdit {
   StaleSweep sweep_stale(std::string_view app, StaleAction action, std::int64_t before_ms,
                          DevicePosition after, std::size_t subscribers_max);
   // Whether the device went.
-  bool remove_dead(const TokenRemoval& word, Platform platform);
+  bool remove_dead(const TokenRemoval& word, Platform platform, std::int64_t now_ms);
   // Whether it was put there now.
   bool quarantine_dead(const TokenRemoval& word, Platform platform, std::int64_t now_ms);
   QuarantineStep decide_quarantine(std::string_view app, QuarantineAction action,
@@ -86,6 +87,7 @@ class AudienceEdit {
   std::uint64_t oldest_running() const { return oldest_running_; }
   std::uint32_t app_id(std::string_view name);
   AudienceTables& tables() { return tables_; }
+  OutcomeLog& outcomes() { return outcomes_; }
   void probe();
   bool erased() const { return erased_; }  // since the last call of taken
   void erased_taken() { erased_ = false; }
@@ -229,6 +231,9 @@ class AudienceEdit {
   std::optional<Place> told_dead(const TokenRemoval& word, Platform platform);
   bool in_quarantine(DevicePosition position);
   void leave_quarantine(DevicePosition position);
+  void tell_removed(const Slot& slot, std::size_t index, std::string_view reason,
+                    std::int64_t dead_since_ms, std::int64_t at_ms);
+  void forget_outcomes_of(const Slot& slot);
   void decide(QuarantineAction action, Slot& slot, std::size_t index);
   void edit_name(std::uint64_t key, std::uint32_t subscriber, bool erase);
   std::uint64_t since() const { return oldest_running_ == kNoneRunning ? 0 : meta_.clock; }
@@ -260,6 +265,7 @@ class AudienceEdit {
   HotCursor hot_at_;
   TextDictionary texts_;
   TraitEncoder trait_encoder_;
+  OutcomeLog outcomes_;
   QuarantineTables quarantine_;
   Statement data_version_, meta_row_, write_meta_, oldest_, insert_app_, insert_topic_,
       topic_by_id_, update_topic_, put_subscriber_, erase_subscriber_, app_by_id_, update_app_,

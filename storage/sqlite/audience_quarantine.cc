@@ -23,9 +23,10 @@ std::optional<AudienceEdit::Place> AudienceEdit::told_dead(const TokenRemoval& w
   return std::nullopt;
 }
 
-bool AudienceEdit::remove_dead(const TokenRemoval& word, Platform platform) {
+bool AudienceEdit::remove_dead(const TokenRemoval& word, Platform platform, std::int64_t now_ms) {
   const auto place = told_dead(word, platform);
   if (!place) return false;
+  tell_removed(*place->slot, place->index, word.reason, word.dead_since_ms, now_ms);
   detach(*place->slot, place->index);
   drop_if_empty(*place->slot);
   return true;
@@ -46,6 +47,26 @@ bool AudienceEdit::quarantine_dead(const TokenRemoval& word, Platform platform,
   return true;
 }
 
+void AudienceEdit::tell_removed(const Slot& slot, std::size_t index, std::string_view reason,
+                                std::int64_t dead_since_ms, std::int64_t at_ms) {
+  const Subscriber::Device& device = slot.now.devices[index];
+  outcomes_.token_removed({.app = slot.now.app,
+                           .platform = device.platform,
+                           .device = device.name,
+                           .subscriber = slot.now.anonymous ? "" : std::string_view(slot.now.name),
+                           .reason = reason,
+                           .dead_since_ms = dead_since_ms,
+                           .at_ms = at_ms});
+}
+
+// Whoever is erased is in no feed either.
+void AudienceEdit::forget_outcomes_of(const Slot& slot) {
+  for (const Subscriber::Device& device : slot.now.devices) {
+    outcomes_.erase_device(slot.now.app, device.name);
+  }
+  if (!slot.now.anonymous) outcomes_.erase_subscriber(slot.now.app, slot.now.name);
+}
+
 bool AudienceEdit::in_quarantine(DevicePosition position) {
   const auto edit = quarantine_edits_.find(position);
   return edit != quarantine_edits_.end() ? edit->second.has_value() : quarantine_.has(position);
@@ -58,6 +79,10 @@ void AudienceEdit::leave_quarantine(DevicePosition position) {
 
 void AudienceEdit::decide(QuarantineAction action, Slot& slot, std::size_t index) {
   if (action == QuarantineAction::kConfirm) {
+    const DevicePosition position = position_of(slot.id, slot.now.devices[index].ordinal);
+    for (const QuarantineRow& row : quarantine_.rows(slot.now.app, position - 1, 1)) {
+      tell_removed(slot, index, row.reason, row.dead_since_ms, row.at_ms);
+    }
     detach(slot, index);
     drop_if_empty(slot);
     return;

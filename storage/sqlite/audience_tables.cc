@@ -222,6 +222,13 @@ bool AudienceTables::subscriber(std::uint32_t id, Subscriber& out) {
   return true;
 }
 
+std::string AudienceTables::name_at(DevicePosition position) {
+  Subscriber who;
+  if (!subscriber(subscriber_of(position), who)) return {};
+  const Subscriber::Device* const device = who.device_at(ordinal_of(position));
+  return device == nullptr ? std::string() : device->name;
+}
+
 std::optional<StoredDevice> AudienceTables::device_at(DevicePosition position) {
   std::optional<StoredDevice> found;
   HotDevice device;

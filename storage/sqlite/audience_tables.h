@@ -96,6 +96,7 @@ class AudienceTables {
   void find_hints(const std::vector<std::uint64_t>& keys,
                   std::vector<std::pair<std::uint64_t, std::uint32_t>>& out);
   bool subscriber(std::uint32_t id, Subscriber& out);
+  std::string name_at(DevicePosition position);  // of the device there; empty: there is none
   std::optional<StoredDevice> device_at(DevicePosition position);
   Traits traits_at(DevicePosition position);  // of a device that has some
   // The member's `since` (0: not young), or nothing if not subscribed.

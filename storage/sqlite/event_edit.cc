@@ -139,7 +139,7 @@ EventEdit::EventEdit(Database& database, AudienceEdit& audience)
                   "cancelled + dead_lettered FROM job WHERE event = ?"),
       event_times_(database,
                    "SELECT first_ms, last_ms, settled_50_ms, settled_95_ms, settled_99_ms, "
-                   "settled_100_ms, kind FROM event WHERE n = ?"),
+                   "settled_100_ms, kind, state FROM event WHERE n = ?"),
       update_event_(database,
                     "UPDATE event SET state = ?2, first_ms = ?3, last_ms = ?4, settled_50_ms = ?5, "
                     "settled_95_ms = ?6, settled_99_ms = ?7, settled_100_ms = ?8 WHERE n = ?1"),
@@ -190,6 +190,7 @@ AcceptedEvent EventEdit::accept(const NewEvent& event) {
   for (const std::uint64_t count : audience.targeted) targeted += count;
   if (targeted == 0) {
     complete_event_.run(row, static_cast<int>(EventState::kCompleted), event.accepted_ms);
+    audience_.outcomes().ended(row, EventState::kCompleted, event.accepted_ms);
     if (kind == kSeveral) {
       erase_frozen_.run(row);
       erase_named_.run(row);
@@ -338,6 +339,7 @@ EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint, std::int
                     failure.attempts, failure.at_ms, failure.token_dead ? 1 : 0);
       return database_.changes() != 0;
     };
+    audience_.outcomes().failed(job.event, platform, failure);
     if (put(insert_failure_)) {
       ++job.failure_rows;
     } else {
@@ -345,7 +347,7 @@ EventEdit::Recorded EventEdit::record_job(const Checkpoint& checkpoint, std::int
     }
   }
   for (const TokenRemoval& removal : checkpoint.removals) {
-    audience_.remove_dead(removal, platform);
+    audience_.remove_dead(removal, platform, now_ms);
   }
   for (const TokenRemoval& word : checkpoint.quarantined) {
     audience_.quarantine_dead(word, platform, now_ms);
@@ -424,6 +426,7 @@ void EventEdit::update_event(std::int64_t event, bool settles, std::int64_t now_
   std::int64_t first = 0, last = 0;
   std::array<std::int64_t, 4> marks{};
   bool written_down = false;  // in `frozen` and with its names
+  bool ended_before = false;
   {
     Cursor row = event_times_.rows(event);
     if (!row.next()) fail_corrupt("an event");
@@ -431,6 +434,7 @@ void EventEdit::update_event(std::int64_t event, bool settles, std::int64_t now_
     last = row.integer(1);
     for (std::size_t i = 0; i < 4; ++i) marks[i] = row.integer(2 + static_cast<int>(i));
     written_down = row.integer(6) == kSeveral;
+    ended_before = is_finished(static_cast<EventState>(row.integer(7)));
   }
   if (settles) {
     if (first == 0) first = now_ms;
@@ -441,8 +445,10 @@ void EventEdit::update_event(std::int64_t event, bool settles, std::int64_t now_
   }
   // Nobody reads it again. Names stay: a replay asks again whether they are named.
   if (written_down && is_finished(combined(states))) erase_frozen_.run(event);
-  update_event_.run(event, static_cast<int>(combined(states)), first, last, marks[0], marks[1],
-                    marks[2], marks[3]);
+  const EventState state = combined(states);
+  if (is_finished(state) && !ended_before) audience_.outcomes().ended(event, state, now_ms);
+  update_event_.run(event, static_cast<int>(state), first, last, marks[0], marks[1], marks[2],
+                    marks[3]);
 }
 
 // --- keys

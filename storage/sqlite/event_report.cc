@@ -50,19 +50,13 @@ EventReport::EventReport(Database& database, AudienceTables& audience, EventTabl
              "SELECT due_ms, attempts, reason FROM retry WHERE event = ? AND platform = ? AND "
              "position = ?"),
       window_(database_, "SELECT d FROM frozen WHERE event = ? AND first = ?"),
-      named_(database_, "SELECT positions FROM audience WHERE event = ? AND platform = ?") {}
+      named_(database_, "SELECT positions FROM audience WHERE event = ? AND platform = ?"),
+      quarantined_(database_, "SELECT 1 FROM quarantine WHERE position = ?") {}
 
 std::int64_t EventReport::row_of(const EventId& event) {
   const auto row = events_.row_of(event);
   if (!row) fail(Error::Kind::kNotFound, "there is no such event");
   return *row;
-}
-
-std::string EventReport::name_at(DevicePosition position) {
-  Subscriber subscriber;
-  if (!audience_.subscriber(subscriber_of(position), subscriber)) return {};
-  const Subscriber::Device* device = subscriber.device_at(ordinal_of(position));
-  return device == nullptr ? std::string() : device->name;
 }
 
 FailurePage EventReport::failures(const EventId& event, const FailureQuery& query) {
@@ -84,7 +78,7 @@ FailurePage EventReport::failures(const EventId& event, const FailureQuery& quer
       break;
     }
     page.failures.push_back({.platform = static_cast<Platform>(found.integer(0)),
-                             .device = name_at(found.natural(1)),
+                             .device = audience_.name_at(found.natural(1)),
                              .failure = {.position = found.natural(1),
                                          .outcome = outcome_from(found.integer(2)),
                                          .reason = found.text(3),
@@ -172,7 +166,8 @@ DeviceFate EventReport::explain(const EventId& id, std::string_view name) {
   }
   if (failed(at, fate) || retried(at, fate)) return fate;
   if (device.stale) {
-    fate.kind = DeviceFate::Kind::kStale;
+    const bool quarantined = quarantined_.rows(at.position).next();
+    fate.kind = quarantined ? DeviceFate::Kind::kQuarantined : DeviceFate::Kind::kStale;
     return fate;
   }
   const auto audience = events_.frozen_audience(audience_, job->key);

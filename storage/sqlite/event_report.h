@@ -27,7 +27,6 @@ class EventReport {
     DevicePosition position = 0;
   };
   std::int64_t row_of(const EventId& event);
-  std::string name_at(DevicePosition position);
   bool failed(const At& at, DeviceFate& fate);
   bool retried(const At& at, DeviceFate& fate);
   bool was_frozen(const FrozenAudience& audience, DevicePosition position, bool running);
@@ -37,7 +36,7 @@ class EventReport {
   AudienceTables& audience_;
   EventTables& events_;
   AudiencePages& pages_;
-  Statement page_, failure_, retry_, window_, named_;
+  Statement page_, failure_, retry_, window_, named_, quarantined_;
 };
 
 }  // namespace carillon::store::sqlite

@@ -12,6 +12,7 @@
 #include "storage/sqlite/audience_census.h"
 #include "storage/sqlite/audience_scan.h"
 #include "storage/sqlite/event_tables.h"
+#include "storage/sqlite/outcome_log.h"
 #include "storage/sqlite/quarantine_tables.h"
 #include "storage/sqlite/settled_file.h"
 #include "storage/sqlite/sqlite_store.h"
@@ -27,6 +28,7 @@ struct ReadSession {
         audience(database),
         quarantine(database),
         events(database),
+        outcomes(database),
         pages(database, audience),
         census(database, audience) {}
 
@@ -43,6 +45,7 @@ struct ReadSession {
   AudienceTables audience;
   QuarantineTables quarantine;
   EventTables events;
+  OutcomeLog outcomes;
   AudiencePages pages;
   AudienceCensus census;
 };

@@ -189,6 +189,29 @@ ALTER TABLE job ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE job ADD COLUMN failure_rows INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE failure ADD COLUMN token_dead INTEGER NOT NULL DEFAULT 0;
 UPDATE failure SET token_dead = 1 WHERE outcome = 1;
+-- The feed (outcome_log.h): names are of devices whose tokens were removed, and go with the person.
+CREATE TABLE outcome (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_ms INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  app INTEGER NOT NULL,
+  event INTEGER,
+  platform INTEGER NOT NULL DEFAULT 0,
+  position INTEGER NOT NULL DEFAULT 0,
+  outcome INTEGER NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '',
+  attempts INTEGER NOT NULL DEFAULT 0,
+  since_ms INTEGER NOT NULL DEFAULT 0,
+  device TEXT,
+  subscriber TEXT
+);
+CREATE INDEX outcome_device ON outcome (app, device) WHERE device IS NOT NULL;
+CREATE INDEX outcome_subscriber ON outcome (app, subscriber) WHERE subscriber <> '';
+CREATE TABLE outcome_forgotten (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  through INTEGER NOT NULL
+);
+INSERT INTO outcome_forgotten VALUES (1, 0);
 UPDATE job SET failure_rows = (SELECT count(*) FROM failure WHERE failure.event = job.event AND
   failure.platform = job.platform);
 )sql";

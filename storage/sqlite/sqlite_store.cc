@@ -314,6 +314,17 @@ class SqliteStore final : public Store {
         [&](ReadSession& session) { return report_of(session).explain(id, device); });
   }
 
+  Result<OutcomePage> outcomes(std::uint64_t after, std::size_t limit) override {
+    return readers_.with([&](ReadSession& session) {
+      return session.outcomes.read(session.audience, after, limit);
+    });
+  }
+
+  Result<std::uint64_t> forget_outcomes(std::int64_t before_ms) override {
+    return write<std::uint64_t>(
+        [&](Writer::Session& session) { return session.audience.outcomes().forget(before_ms); });
+  }
+
   Result<Replayed> replay(const EventId& id, const ReplayWish& wish, std::int64_t now_ms) override {
     return write<Replayed>(
         [&](Writer::Session& session) { return session.events.replay(id, wish, now_ms); },

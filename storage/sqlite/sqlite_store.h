@@ -48,6 +48,9 @@ struct SqliteStoreOptions {
   std::size_t reader_cache_kib = 6 * 1024;
   std::size_t readers_max = 4;  // connections; a read waits for a free one
 
+  // Rows of the outcome feed that are kept, and up to 255 more; 0: none is written.
+  std::uint64_t outcome_rows_max = 1'000'000;
+
   // Checkpoints run in the background this often while there is something new; the writer itself
   // stops for one when the write-ahead log passes its limit.
   std::chrono::milliseconds checkpoint_interval{100};

@@ -50,6 +50,7 @@ Writer::Writer(const SqliteStoreOptions& options)
   database_.execute(fmt::format("PRAGMA journal_size_limit = {}", options_.wal_bytes_max));
   sqlite3_wal_hook(database_.handle(), &carillon_note_wal_pages, &wal_pages_);
   session_.emplace(database_, options_);
+  session_->audience.outcomes().keep(options_.outcome_rows_max);
   checkpointer_.emplace(options_.path, options_.checkpoint_interval);
   thread_ = std::thread([this] { loop(); });
 }

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "storage/device_export.h"
+#include "storage/outcome_feed.h"
 #include "storage/sqlite/database.h"
 #include "storage/sqlite/schema.h"
 #include "tests/storage/store_fixture.h"
@@ -529,6 +530,47 @@ TEST_F(SqliteStoreFile, KeepsNothingOfAnErasedPerson) {
   EXPECT_TRUE(comes_true([&] { return !found(); })) << "while the store is open";
   store->reset();
   EXPECT_FALSE(found());
+}
+
+TEST_F(SqliteStoreFile, KeepsNothingOfAnErasedPersonWhoseTokensWereRemovedBefore) {
+  const std::string name = "Margarethe-Unverwechselbar", other = "Balthasar-Anderswo";
+  auto store = open();
+  put(**store, "her-telephone-4711", "t-1", name).value();
+  put(**store, "his-telephone-2342", "t-2", other).value();
+  put(**store, "d-1", "t-3", "u-1").value();
+  accept(**store, 1);
+  const auto devices = scan_all(**store, {event_id(1), Platform::kApns});
+  ASSERT_EQ(devices.size(), 3u);
+  Checkpoint step{.job = {event_id(1), Platform::kApns}};
+  step.added.rejected = 2;
+  for (const ScannedDevice& device : devices) {
+    if (device.token == "t-3") continue;
+    step.removals.push_back({.position = device.position,
+                             .token = device.token,
+                             .dead_since_ms = 5'000,
+                             .reason = "Unregistered"});
+  }
+  ASSERT_TRUE(record_now(**store, {step}));
+  ASSERT_EQ((*store)->outcomes(0, 100)->rows.size(), 2u);
+  ASSERT_FALSE((*store)->device("video", "her-telephone-4711")) << "it went";
+  const auto found = [&](const std::string& text) {
+    return (bytes(path()) + bytes(path() + "-wal")).find(text) != std::string::npos;
+  };
+  ASSERT_TRUE(found("her-telephone-4711")) << "or the test looks for the wrong thing";
+  // The store knows neither telephone any more, and him not at all, but for what the feed says.
+  ASSERT_TRUE((*store)->unsubscribe("video", "news", other));
+  ASSERT_TRUE((*store)->erase_subscriber("video", other));
+  EXPECT_FALSE((*store)->erase_subscriber("video", other)) << "now there is nothing";
+  ASSERT_TRUE((*store)->erase_device("video", "her-telephone-4711"));
+  EXPECT_FALSE((*store)->erase_device("video", "her-telephone-4711"));
+  ASSERT_TRUE((*store)->erase_subscriber("video", name));
+  const auto gone = [&] {
+    return !found(name) && !found(other) && !found("her-telephone") && !found("his-telephone");
+  };
+  EXPECT_TRUE(comes_true(gone));
+  EXPECT_TRUE((*store)->outcomes(0, 100)->rows.empty());
+  store->reset();
+  EXPECT_TRUE(gone());
 }
 
 TEST_F(SqliteStoreFile, KeepsNothingOfAnErasedPersonOrDeviceOfWhomEventsAreRunning) {

@@ -170,6 +170,16 @@ TEST_P(StoreReport, SaysWhoWasNotInTheAudience) {
   EXPECT_EQ(fate(name(7)).kind, Kind::kUnknownDevice);
 }
 
+TEST_P(StoreReport, SaysWhoIsInQuarantine) {
+  Checkpoint step{.job = key()};
+  step.quarantined = {{.position = devices_[7].position,
+                       .token = {},
+                       .dead_since_ms = 4'000,
+                       .reason = "Unregistered"}};
+  ASSERT_TRUE(record_now(*store_, {step}));
+  EXPECT_EQ(fate(name(7)).kind, Kind::kQuarantined);
+}
+
 TEST_P(StoreReport, KnowsWhoWasNamedAndWhoSatisfiedACondition) {
   accept(2, {.devices = {name(1)}});
   EXPECT_EQ(fate(name(1), 2).kind, Kind::kPending);

@@ -14,6 +14,7 @@
 
 #include "storage/device_export.h"
 #include "storage/event_report.h"
+#include "storage/outcome_feed.h"
 #include "storage/quarantine.h"
 #include "storage/store.h"
 
@@ -157,6 +158,10 @@ class MemoryStore : public store::Store {
   store::Result<store::DeviceFate> explain(const store::EventId&, std::string_view) override {
     return unasked();
   }
+  store::Result<store::OutcomePage> outcomes(std::uint64_t, std::size_t) override {
+    return unasked();
+  }
+  store::Result<std::uint64_t> forget_outcomes(std::int64_t) override { return unasked(); }
   store::Result<store::Replayed> replay(const store::EventId&, const store::ReplayWish&,
                                         std::int64_t) override {
     return unasked();
