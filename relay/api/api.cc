@@ -100,6 +100,7 @@ Api::Api(Parts parts)
       events_(parts_.publisher, parts_.store, parts_.clocks),
       steering_(parts_.publisher, parts_.store),
       reports_(parts_.store),
+      outcomes_(parts_.store, parts_.outcomes_waiting_max),
       audience_(parts_.store, parts_.clocks, parts_.push_origins),
       readiness_(parts_.publisher, parts_.store, parts_.clocks),
       watchers_(parts_.watchers, [this](const store::EventId& id) { return events_.progress(id); }),
@@ -195,6 +196,8 @@ std::optional<Reply> Api::answer(const RequestHead& head, const Admission& admis
       return reports_.failures(admission);
     case Endpoint::kExplainDevice:
       return reports_.explain(admission);
+    case Endpoint::kListOutcomes:
+      return outcomes_.list(admission);
     case Endpoint::kPutDevice:
       return audience_.put_device(admission, body);
     case Endpoint::kShowDevice:

@@ -15,6 +15,7 @@
 #include "relay/api/http_counters.h"
 #include "relay/api/key_ring.h"
 #include "relay/api/metrics.h"
+#include "relay/api/outcomes_resource.h"
 #include "relay/api/publisher.h"
 #include "relay/api/report_resource.h"
 #include "relay/api/steering_resource.h"
@@ -32,6 +33,8 @@ class Api : public Desk {
     std::uint64_t body_bytes_max = 256 * 1024;
     Watchers::Limits watchers;
     Downloads::Limits downloads;
+    // Of GET /v1/outcomes at once, each with its worker.
+    std::size_t outcomes_waiting_max = 0;
     std::function<GateStats()> gate_stats;
     std::function<std::vector<StaleTotals>()> stale_totals = {};
     import::PushOrigins push_origins = {};
@@ -45,6 +48,8 @@ class Api : public Desk {
   void on_answered(const RequestHead& head, const Route* route, int status,
                    std::chrono::nanoseconds took) override;
 
+  // Nobody waits for outcomes any more: what was asked is answered.
+  void stop_waiting() { outcomes_.stop(); }
   // Ends every progress stream and export.
   void stop_streams() {
     watchers_.stop();
@@ -61,6 +66,7 @@ class Api : public Desk {
   EventsResource events_;
   SteeringResource steering_;
   ReportResource reports_;
+  OutcomesResource outcomes_;
   AudienceResource audience_;
   Readiness readiness_;
   HttpCounters counters_;

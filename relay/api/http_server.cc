@@ -36,6 +36,7 @@ class HttpServer::Impl {
               .body_bytes_max = http.body_bytes_max,
               .watchers = {.watchers_max = parts.watchers_max},
               .downloads = parts.exports,
+              .outcomes_waiting_max = http.threads / 4,  // most workers stay for everyone else
               .gate_stats = [this] { return gate_.stats(); },
               .stale_totals = std::move(parts.stale_totals),
               .push_origins = std::move(parts.push_origins)}),
@@ -50,6 +51,7 @@ class HttpServer::Impl {
   }
 
   void stop(std::chrono::milliseconds grace) {
+    api_.stop_waiting();
     gate_.stop(grace);
     api_.stop_streams();
   }

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "relay/api/events_resource.h"
 #include "relay/api/import_resource.h"
 #include "relay/api/openapi_schemas.h"
+#include "relay/api/outcomes_resource.h"
 #include "relay/api/problem.h"
 #include "relay/api/quarantine_resource.h"
 #include "relay/api/report_resource.h"
@@ -115,6 +117,12 @@ std::vector<Operation> operations() {
        nullptr,
        {{200, "What is known, and whether it is exact or derived", "DeviceFate"}},
        {kUnknownEvent, kStoreUnavailable}},
+      {Endpoint::kListOutcomes,
+       "listOutcomes",
+       "What happened, in order: removed tokens, failures, events that ended",
+       nullptr,
+       {{200, "Those after a number, perhaps none; again as often as asked", "OutcomePage"}},
+       {kOutcomesForgotten, kStoreUnavailable}},
       {Endpoint::kPutDevice,
        "putDevice",
        "Register a device, or tell its new token",
@@ -296,6 +304,19 @@ Json parameters_of(const Route& route) {
          {"in", "query"},
          {"schema",
           {{"type", "string"}, {"enum", Json::array({"rejected", "expired", "dead_lettered"})}}}});
+  }
+  if (route.endpoint == Endpoint::kListOutcomes) {
+    const auto number = [&](const char* name, const char* what, std::int64_t least,
+                            std::optional<std::int64_t> most, std::int64_t otherwise) {
+      Json schema{{"type", "integer"}, {"minimum", least}, {"default", otherwise}};
+      if (most) schema["maximum"] = *most;
+      parameters.push_back(
+          {{"name", name}, {"in", "query"}, {"description", what}, {"schema", schema}});
+    };
+    number("after", "the number of the last one that is known", 0, std::nullopt, 0);
+    number("limit", "outcomes at most", 1, store::kOutcomesPageMax, kOutcomesPageDefault);
+    number("wait_s", "seconds to wait for the first one, if there is none", 0, kOutcomesWaitMaxS,
+           0);
   }
   if (route.endpoint == Endpoint::kImport) {
     parameters.push_back({{"name", "dry_run"},

@@ -192,13 +192,25 @@ constexpr std::string_view kSchemas = R"json({
   "DeviceFate": {"type": "object", "required": ["event", "device", "outcome", "basis", "explanation"], "properties": {
     "event": {"type": "string", "format": "uuid"}, "device": {"type": "string"},
     "outcome": {"type": "string", "enum": ["accepted", "pending", "rejected", "expired", "dead_lettered", "cancelled",
-      "not_in_audience", "came_later", "stale", "unknown_device"]},
+      "not_in_audience", "came_later", "stale", "quarantined", "unknown_device"]},
     "basis": {"type": "string", "enum": ["exact", "derived"],
       "description": "exact: it is stored so; derived: it follows from what is stored, as successes have no rows"},
     "explanation": {"type": "string", "description": "one sentence"},
     "provider": {"type": "string"}, "reason": {"type": "string"}, "attempts": {"type": "integer"},
     "at": {"type": "string", "format": "date-time"},
     "next_attempt_at": {"type": "string", "format": "date-time"}}},
+  "OutcomePage": {"type": "object", "required": ["outcomes", "next"], "properties": {
+    "outcomes": {"type": "array", "items": {"type": "object", "required": ["number", "kind", "at", "app"], "properties": {
+      "number": {"type": "integer", "description": "ascending, with gaps"},
+      "kind": {"type": "string", "enum": ["token_removed", "failed", "completed", "cancelled"]},
+      "at": {"type": "string", "format": "date-time"}, "app": {"type": "string"},
+      "event": {"type": "string", "format": "uuid"}, "provider": {"type": "string"},
+      "device": {"type": ["string", "null"], "description": "of a failure: as it is called now; null: it is gone since"},
+      "subscriber": {"type": "string"}, "reason": {"type": "string"},
+      "dead_since": {"type": "string", "format": "date-time", "description": "the provider's word was about registrations before it"},
+      "outcome": {"type": "string", "enum": ["rejected", "expired", "dead_lettered"]},
+      "attempts": {"type": "integer"}}}},
+    "next": {"type": "integer", "description": "`after` of the next call"}}},
   "EventPage": {"type": "object", "required": ["events", "next"], "properties": {
     "events": {"type": "array", "items": {"$ref": "#/components/schemas/EventStatus"}},
     "next": {"type": ["string", "null"], "description": "path of the next page"}}},

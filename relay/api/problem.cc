@@ -28,6 +28,7 @@ constexpr auto kRows = std::to_array<ProblemRow>({
     {kEventNotCompleted, "event-not-completed", 409, 0,
      "Only a completed event's failures can be replayed"},
     {kEventExpired, "event-expired", 409, 0, "The event's time has passed: a new ttl is needed"},
+    {kOutcomesForgotten, "outcomes-forgotten", 410, 0, "Outcomes after this number were forgotten"},
     {kLengthRequired, "length-required", 411, 0, "A body is needed, with its length"},
     {kBodyTooLarge, "body-too-large", 413, 0, "The body is over the limit"},
     {kTargetTooLong, "target-too-long", 414, 0, "The request's target is over the limit"},

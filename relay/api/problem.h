@@ -31,6 +31,7 @@ enum class Problem : std::uint8_t {
   kEventFinished,
   kEventNotCompleted,
   kEventExpired,
+  kOutcomesForgotten,
   kLengthRequired,
   kBodyTooLarge,
   kTargetTooLong,

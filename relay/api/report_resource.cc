@@ -125,6 +125,8 @@ std::string_view fate_name(FateKind kind) {
       return "came_later";
     case FateKind::kStale:
       return "stale";
+    case FateKind::kQuarantined:
+      return "quarantined";
     case FateKind::kUnknownDevice:
       break;
   }
@@ -163,6 +165,10 @@ std::string sentence_of(const store::DeviceFate& fate) {
     case FateKind::kStale:
       return "It is left out of audiences, as its app was not heard of for long, and no failure of "
              "it is stored: it was left out, or the provider took it before.";
+    case FateKind::kQuarantined:
+      return "It is in quarantine, as a provider called its token dead when it said so of many, "
+             "and "
+             "no failure of it is stored: it was left out, or the provider took it before.";
     case FateKind::kUnknownDevice:
       break;
   }

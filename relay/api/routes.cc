@@ -26,6 +26,7 @@ constexpr auto kRoutes = std::to_array<Route>({
      "after,limit,provider,outcome"},
     {kExplainDevice, "GET", "/v1/events/{event}/devices/{device}", kScopePublish, BodyPlan::kNone,
      ""},
+    {kListOutcomes, "GET", "/v1/outcomes", kScopeAdmin, BodyPlan::kNone, "after,limit,wait_s"},
     {kPutDevice, "PUT", "/v1/apps/{app}/devices/{device}", kScopeSubscribe, BodyPlan::kJson, ""},
     {kShowDevice, "GET", "/v1/apps/{app}/devices/{device}", kScopeSubscribe, BodyPlan::kNone, ""},
     {kEraseDevice, "DELETE", "/v1/apps/{app}/devices/{device}", kScopeSubscribe, BodyPlan::kNone,

@@ -23,6 +23,7 @@ enum class Endpoint : std::uint8_t {
   kReplayEvent,
   kListFailures,
   kExplainDevice,
+  kListOutcomes,
   kPutDevice,
   kShowDevice,
   kEraseDevice,

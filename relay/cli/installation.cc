@@ -19,6 +19,7 @@ store::SqliteStoreOptions options_for(const config::Store& config, StoreUse use)
       .read_only = use == StoreUse::kRead,
       .group_requests_max = config.group_commit_max,
       .group_wait = std::chrono::milliseconds(config.group_commit_wait_ms),
+      .outcome_rows_max = config.outcome_rows,
   };
   if (use != StoreUse::kServe) options.writer_cache_kib = store::kBatchCacheKib;
   return options;

@@ -35,6 +35,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kHttpGrace{2'000};
 // How often forgotten idempotency keys are removed; they are kept for hours.
 constexpr milliseconds kHousekeepingInterval{600'000};
+constexpr int kForgetStepsMax = 100;  // of outcomes, at once: half a million rows
 
 void log_to_stderr(const std::string& level) {
   // spdlog's own error handling prints to stderr as well; a relay whose stderr is gone serves on.
@@ -94,6 +95,7 @@ class World {
     const auto now = std::chrono::steady_clock::now();
     if (now >= forget_at_) {
       forget_old_keys();
+      forget_old_outcomes();
       forget_at_ = now + kHousekeepingInterval;
     }
     const milliseconds pause = std::min(upkeep_->work(), stale_->work());
@@ -125,6 +127,16 @@ class World {
       spdlog::warn("old idempotency keys stay for now: {}", forgotten.error().message);
     } else if (*forgotten > 0) {
       spdlog::debug("{} idempotency keys are forgotten", *forgotten);
+    }
+  }
+
+  // Steps of some 10 ms of the writer; what is left when they take long goes next time.
+  void forget_old_outcomes() {
+    const milliseconds kept = std::chrono::hours(24) * config_.store.outcome_days;
+    for (int step = 0; step < kForgetStepsMax; ++step) {
+      const auto forgotten = store_->forget_outcomes(calendar_ms() - kept.count());
+      if (!forgotten) spdlog::warn("old outcomes stay for now: {}", forgotten.error().message);
+      if (!forgotten || *forgotten == 0) return;
     }
   }
 

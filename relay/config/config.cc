@@ -56,6 +56,7 @@ class Reader {
     read_store(section(root, "store"), config.store);
     read_fanout(section(root, "fanout"), config.fanout);
     read_log(section(root, "log"), config.log);
+    read_outcomes(section(root, "outcomes"), config.store);
     read_apps(root, config);
     root.refuse_others();
     return config;
@@ -90,6 +91,12 @@ class Reader {
     in.read("head_timeout_ms", http.head_timeout_ms, kHttpTimeoutMs);
     in.read("body_timeout_ms", http.body_timeout_ms, kHttpTimeoutMs);
     in.read("idle_timeout_ms", http.idle_timeout_ms, kHttpTimeoutMs);
+    close(in);
+  }
+
+  void read_outcomes(Section in, Store& store) {
+    in.read("rows", store.outcome_rows, kOutcomesRows);
+    in.read("days", store.outcome_days, kOutcomesDays);
     close(in);
   }
 

@@ -37,6 +37,9 @@ struct Store {
   std::size_t group_commit_max = 64;       // requests a commit
   std::uint32_t group_commit_wait_ms = 5;  // how long the first one waits for others, at most
   std::uint32_t idempotency_hours = 48;    // how long a key is remembered
+  // [outcomes]: what the feed keeps for those who follow it.
+  std::uint64_t outcome_rows = 1'000'000;  // 0: no feed
+  std::uint32_t outcome_days = 30;
 };
 
 struct Log {

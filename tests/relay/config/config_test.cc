@@ -106,6 +106,9 @@ path = "/var/lib/carillon/c.db"
 group_commit_max = 9
 group_commit_wait_ms = 0
 idempotency_hours = 11
+[outcomes]
+rows = 12
+days = 21
 [fanout]
 repeat_bound = 1200
 batch_devices = 13
@@ -158,6 +161,8 @@ ping_max_ms = 107
   EXPECT_EQ(config->store.group_commit_max, 9U);
   EXPECT_EQ(config->store.group_commit_wait_ms, 0U);
   EXPECT_EQ(config->store.idempotency_hours, 11U);
+  EXPECT_EQ(config->store.outcome_rows, 12U);
+  EXPECT_EQ(config->store.outcome_days, 21U);
   EXPECT_EQ(config->fanout.repeat_bound, 1200U);
   EXPECT_EQ(config->fanout.batch_devices, 13U);
   EXPECT_EQ(config->fanout.checkpoint_interval_ms, 14U);
@@ -322,6 +327,8 @@ TEST_F(ConfigTest, EveryNumberHasTwoEnds) {
       {"store", "group_commit_max", kStoreGroupCommit},
       {"store", "group_commit_wait_ms", kStoreGroupCommitWaitMs},
       {"store", "idempotency_hours", kStoreIdempotencyHours},
+      {"outcomes", "rows", kOutcomesRows},
+      {"outcomes", "days", kOutcomesDays},
       {"fanout", "repeat_bound", {512, kFanoutRepeatBound.max}},  // batch_devices below it
       {"fanout", "batch_devices", kFanoutBatchDevices},
       {"fanout", "checkpoint_interval_ms", kFanoutCheckpointIntervalMs},
@@ -420,6 +427,8 @@ service_account_file = "credentials/service-account.json"
   EXPECT_EQ(config->store.idempotency_hours, defaults->store.idempotency_hours);
   EXPECT_EQ(config->fanout, defaults->fanout);
   EXPECT_EQ(config->log, defaults->log);
+  EXPECT_EQ(config->store.outcome_rows, defaults->store.outcome_rows);
+  EXPECT_EQ(config->store.outcome_days, defaults->store.outcome_days);
   const auto connection = [](const auto& provider) {
     return std::tuple(provider.endpoint, provider.ca_file, provider.connections_max,
                       provider.streams_max, provider.connect_max, provider.request_timeout,
