@@ -32,6 +32,7 @@ inline constexpr Range kFanoutDrainMs{0, 600'000};
 
 inline constexpr Range kProviderPerMinute{0, 1'000'000'000};
 inline constexpr Range kProviderRampUpMs{1'000, 3'600'000};
+
 inline constexpr Range kOutcomesRows{0, 1'000'000'000};
 inline constexpr Range kOutcomesDays{1, 3'660};
 
