@@ -137,6 +137,11 @@ class Control(HouseTest):
         self.assertEqual(done["counters"]["dead_lettered"], 0)
         self.assertEqual(done["by_reason"], {})
         self.assert_same_view(event, done["counters"])
+        feed = self.relay.request("GET", "/v1/outcomes?limit=1000").json["outcomes"]
+        kinds = [one["kind"] for one in feed]
+        self.assertEqual(kinds.count("failed"), failed)
+        self.assertEqual(kinds.count("completed"), 2, "once more after the replay")
+        self.assertTrue(all(one["device"] for one in feed if one["kind"] == "failed"))
         code, output = self.relay.client("events", "show", event)
         self.assertEqual(code, 0, output)
         self.assertIn("completed", output)
