@@ -560,26 +560,34 @@ TEST_F(ApnsProviderTest, ABulkBatchLetsOthersOnTheLoopHaveTurnsInBetween) {
   ASSERT_THAT(sink.wait_for(1), SizeIs(1)) << "the connection is there";
 
   constexpr std::size_t kTargets = 1'200, kStartsPerTurn = 240;  // as connection.cc has it
-  std::vector<std::size_t> in_flight;  // whenever the loop came by; the loop's thread only
-  std::atomic<bool> over{false};
-  std::function<void()> look = [&] {
-    in_flight.push_back(provider->health().in_flight);
-    if (!over) loop.post(look);
-  };
-  loop.post(look);
-  submit(2, kTargets);
-  EXPECT_THAT(sink.wait_for(kTargets + 1), SizeIs(kTargets + 1));
-  over = true;
-  std::promise<void> ended;
-  loop.post([&] { ended.set_value(); });
-  ended.get_future().wait();
-  std::size_t most_at_once = 0;
-  for (std::size_t i = 1; i < in_flight.size(); ++i) {
-    most_at_once = std::max(most_at_once, in_flight[i] - std::min(in_flight[i], in_flight[i - 1]));
+  // In between two looks a connection may have had a turn by itself and one because answers came;
+  // more if the system held the loop up, but not each time.
+  constexpr int kRounds = 5;
+  std::size_t least = kTargets, submitted = 1;
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<std::size_t> in_flight;  // whenever the loop came by; the loop's thread only
+    std::atomic<bool> over{false};
+    std::function<void()> look = [&] {
+      in_flight.push_back(provider->health().in_flight);
+      if (!over) loop.post(look);
+    };
+    loop.post(look);
+    submit(submitted + 1, kTargets);
+    submitted += kTargets;
+    ASSERT_THAT(sink.wait_for(submitted), SizeIs(submitted));
+    over = true;
+    std::promise<void> ended;
+    loop.post([&] { ended.set_value(); });
+    ended.get_future().wait();
+    std::size_t most_at_once = 0;
+    for (std::size_t i = 1; i < in_flight.size(); ++i) {
+      most_at_once =
+          std::max(most_at_once, in_flight[i] - std::min(in_flight[i], in_flight[i - 1]));
+    }
+    EXPECT_GT(most_at_once, 0u);
+    least = std::min(least, most_at_once);
   }
-  // In between a connection may have had a turn by itself and one because answers came.
-  EXPECT_LE(most_at_once, 2 * kStartsPerTurn);
-  EXPECT_GT(most_at_once, 0u);
+  EXPECT_LE(least, 2 * kStartsPerTurn);
 }
 
 }  // namespace

@@ -269,6 +269,7 @@ TEST_F(EngineTest, WhoDoesNotWaitForTheCommitHearsOfItOnce) {
     });
   }
   engine_->drain(10s);
+  ASSERT_TRUE(store_->check_writable()) << "after which the last of them has heard, too";
   EXPECT_EQ(refused, 20);
   ASSERT_EQ(accepted.size(), 80u);
   start();
