@@ -1,5 +1,6 @@
 #include "tests/device-sim/test_push_sender.h"
 
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>

@@ -5,6 +5,7 @@
 
 #include "storage/sqlite/chunk_view.h"
 #include "storage/sqlite/database.h"
+#include "storage/sqlite/hot_chunk.h"
 #include "storage/sqlite/schema.h"
 #include "tests/storage/store_fixture.h"
 
