@@ -70,6 +70,18 @@ std::string_view state_name(store::EventState state) {
   return "unknown";
 }
 
+std::string_view outcome_name(store::Failure::Outcome outcome) {
+  switch (outcome) {
+    case store::Failure::Outcome::kRejected:
+      return "rejected";
+    case store::Failure::Outcome::kExpired:
+      return "expired";
+    case store::Failure::Outcome::kDeadLettered:
+      break;
+  }
+  return "dead_lettered";
+}
+
 std::string_view platform_name(store::Platform platform) {
   switch (platform) {
     case store::Platform::kApns:

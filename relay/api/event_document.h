@@ -19,6 +19,7 @@ struct Pace {
 };
 
 std::string_view state_name(store::EventState state);
+std::string_view outcome_name(store::Failure::Outcome outcome);
 std::string_view platform_name(store::Platform platform);
 std::optional<store::Platform> platform_by_name(std::string_view name);
 std::string_view priority_name(std::uint8_t priority);

@@ -63,18 +63,6 @@ std::string_view row_kind_name(RowKind kind) {
   return "cancelled";
 }
 
-std::string_view failure_name(store::Failure::Outcome outcome) {
-  switch (outcome) {
-    case store::Failure::Outcome::kRejected:
-      return "rejected";
-    case store::Failure::Outcome::kExpired:
-      return "expired";
-    case store::Failure::Outcome::kDeadLettered:
-      break;
-  }
-  return "dead_lettered";
-}
-
 OutcomeJson row_json(const store::OutcomeRow& row) {
   OutcomeJson out{{"number", row.number},
                   {"kind", row_kind_name(row.kind)},
@@ -90,7 +78,7 @@ OutcomeJson row_json(const store::OutcomeRow& row) {
   }
   if (row.kind == RowKind::kFailed) {
     out["device"] = row.device.empty() ? OutcomeJson(nullptr) : OutcomeJson(row.device);
-    out["outcome"] = failure_name(row.outcome);
+    out["outcome"] = outcome_name(row.outcome);
     out["reason"] = row.reason;
     out["attempts"] = row.attempts;
   }

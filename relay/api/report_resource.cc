@@ -47,18 +47,6 @@ std::optional<store::FailurePlace> cursor_from(std::string_view text) {
   return store::FailurePlace{*platform, *position};
 }
 
-std::string_view outcome_name(store::Failure::Outcome outcome) {
-  switch (outcome) {
-    case store::Failure::Outcome::kRejected:
-      return "rejected";
-    case store::Failure::Outcome::kExpired:
-      return "expired";
-    case store::Failure::Outcome::kDeadLettered:
-      break;
-  }
-  return "dead_lettered";
-}
-
 std::optional<store::Failure::Outcome> outcome_named(std::string_view name) {
   using Outcome = store::Failure::Outcome;
   for (const auto outcome : {Outcome::kRejected, Outcome::kExpired, Outcome::kDeadLettered}) {
