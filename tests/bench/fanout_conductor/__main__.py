@@ -64,6 +64,7 @@ def parse():
     settings.case = settings.case or list(MIXES)
     settings.sizes = sorted(settings.devices or [])
     settings.devices = sorted(settings.devices or (SIZES[:1] if settings.quick else SIZES))
+    settings.growth_rounds = settings.rounds or (2 if settings.quick else growth.ROUNDS)
     settings.rounds = settings.rounds or (3 if settings.quick else ROUNDS)
     if min(settings.devices) < 1_000 or settings.rounds < 1 or settings.connections < 1:
         parser.error("at least 1000 devices, one round and one connection")
@@ -110,8 +111,8 @@ def run_parts(folder, settings):
     """Those of PARTS that were asked for: (lines, object)."""
     said, made = [], {}
     if settings.growth:
-        sizes = growth.measure(folder, "apns", settings.sizes or growth.SIZES, settings)
-        said += growth.lines(sizes)
+        sizes, dropped = growth.measure(folder, "apns", settings.sizes or growth.SIZES, settings)
+        said += growth.lines(sizes, dropped)
         made["growth"] = {"sizes": [vars(size) for size in sizes], "spread": growth.spread(sizes)}
     if settings.latency:
         devices = 100_000 if settings.quick else 1_000_000

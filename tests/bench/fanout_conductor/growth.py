@@ -1,19 +1,28 @@
-"""What a notification costs, and what the relay holds in memory, as the audience grows."""
+"""What a notification costs, and what the relay holds in memory, as the audience grows.
+
+Each size has a world of its own, all of them at once, and they send by turns: what a machine's mood
+does to one size it does to its neighbours in the round, so what is judged are ratios within rounds.
+"""
 
 import math
 import shutil
 import statistics
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Optional
 
 import machine
+import pairs
 from progress import say
 from senders import RelaySender
 from world import World
 
 SIZES = [10_000, 100_000, 1_000_000, 10_000_000]
-RUNS = 3
-DEVICES_PER_RUN = 500_000  # at least: small audiences get several events, one after the other
+ROUNDS = 5
+DEVICES_PER_RUN = 500_000  # at least: small audiences get several events
 SPREAD_MAX = 0.10
+# Small events follow each other without a gap, so that all sizes keep the relay busy alike.
+AT_ONCE = 4
 
 
 @dataclass
@@ -21,44 +30,70 @@ class Size:
     devices: int
     per_second: float
     cpu_us: float
+    ratio: float  # its CPU time a notification to the largest size's: median over the rounds
     relay_rss_mib: float
+    # Each event to a relay that has been idle: caches are cold, and clocks may be slow.
+    from_idle_cpu_us: Optional[float] = None
 
 
 def measure(folder, case, sizes, settings):
-    """Sizes, each in a world of its own."""
-    measured = []
-    for devices in sizes:
-        place = folder / f"growth-{devices}"
-        place.mkdir()
-        world = World(place, case, devices, settings)
-        try:
-            relay = RelaySender(world)
-            relay.run()  # connections are made, files come into the page cache
-            samples = []
-            for number in range(RUNS):
-                say(f"growth, {devices:,} devices: run {number + 1} of {RUNS}")
-                samples.append(relay.run(math.ceil(DEVICES_PER_RUN / devices)))
-            measured.append(Size(
-                devices=devices,
-                per_second=statistics.median(one.per_second for one in samples),
-                cpu_us=statistics.median(one.cpu_us for one in samples),
-                relay_rss_mib=machine.resident_peak_mib(world.relay.pid)))
-        finally:
-            world.stop()
-            shutil.rmtree(place, ignore_errors=True)
-    return measured
+    """A Size for each of `sizes`, and how many rounds were dropped because of steal."""
+    with ExitStack() as worlds:
+        relays = {}
+        for devices in sizes:
+            place = folder / f"growth-{devices}"
+            place.mkdir()
+            worlds.callback(shutil.rmtree, place, ignore_errors=True)
+            world = World(place, case, devices, settings)
+            worlds.callback(world.stop)
+            relays[devices] = world, RelaySender(world)
+            relays[devices][1].run()  # connections are made, files come into the page cache
+        rounds, idle = [], {}
+        for number, order in pairs.turns(sizes, settings.growth_rounds):
+            samples = {}
+            for devices in order:
+                say(f"growth, round {number + 1} of {settings.growth_rounds}: {devices:,} devices")
+                events = math.ceil(DEVICES_PER_RUN / devices)
+                samples[devices] = relays[devices][1].run(events, min(AT_ONCE, events))
+                if events > 1:
+                    idle.setdefault(devices, []).append(relays[devices][1].run(events).cpu_us)
+            rounds.append(samples)
+        peaks = {devices: machine.resident_peak_mib(world.relay.pid)
+                 for devices, (world, _) in relays.items()}
+    kept = pairs.undisturbed(rounds)
+    if not kept:
+        raise RuntimeError("every round was disturbed by other guests of the machine")
+    return [size_of(devices, max(sizes), kept, peaks, idle) for devices in sizes], \
+        len(rounds) - len(kept)
+
+
+def size_of(devices, largest, rounds, peaks, idle):
+    def cpu_us(sample):
+        return sample.cpu_us
+
+    return Size(devices=devices,
+                per_second=pairs.median_of(rounds, devices, lambda sample: sample.per_second),
+                cpu_us=pairs.median_of(rounds, devices, cpu_us),
+                ratio=statistics.median(pairs.ratios(rounds, devices, largest, cpu_us)),
+                relay_rss_mib=peaks[devices],
+                from_idle_cpu_us=statistics.median(idle[devices]) if devices in idle else None)
 
 
 def spread(sizes):
     """By how much the dearest notification is dearer than the cheapest."""
-    costs = [size.cpu_us for size in sizes]
-    return max(costs) / min(costs) - 1
+    ratios = [size.ratio for size in sizes]
+    return max(ratios) / min(ratios) - 1
 
 
-def lines(sizes):
-    said = ["growth: devices, relay/s, CPU us a notification, relay's peak MiB"]
+def lines(sizes, dropped=0):
+    said = ["growth: devices, relay/s, CPU us a notification, as a ratio, relay's peak MiB, "
+            "us from idle"]
     said += [f"  {size.devices:>12,} {size.per_second:>12,.0f} {size.cpu_us:>8.2f} "
-             f"{size.relay_rss_mib:>8.1f}" for size in sizes]
+             f"{size.ratio:>6.2f} {size.relay_rss_mib:>8.1f} "
+             + (f"{size.from_idle_cpu_us:>8.2f}" if size.from_idle_cpu_us else f"{'-':>8}")
+             for size in sizes]
+    if dropped:
+        said.append(f"  {dropped} rounds were dropped for more than {pairs.STEAL_MAX:.0%} steal")
     flat = spread(sizes) <= SPREAD_MAX + 1e-9  # 2.2 / 2.0 is not 1.1 in binary
     return said + [f"  the cost is {'flat' if flat else 'not flat'}: it differs by "
                    f"{spread(sizes):.0%} (flat: {SPREAD_MAX:.0%})"]

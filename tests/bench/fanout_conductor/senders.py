@@ -52,21 +52,24 @@ class RelaySender:
     def __init__(self, world):
         self._world = world
         self._body = json.dumps(content.event(TOPIC))
-        self._likely_s = 0.0  # how long an event takes, as the shortest so far did
+        self._likely_s = {}  # by `at_once`: how long an event takes, as the shortest so far did
 
-    def run(self, events=1):
+    def run(self, events=1, at_once=1):
+        """`at_once`: how many are on their way at a time; with two the relay is never idle."""
         world = self._world
         pid = world.relay.pid
         ticks = machine.process_user_share(pid)
         meter, began_s = _Meter(world), machine.process_seconds(pid)
-        ids = []
-        for _ in range(events):
-            posted = time.monotonic()
-            event = world.ask("POST", "/v1/events", self._body)["id"]
-            world.wait_until_completed(event, world.devices, self._likely_s)
-            took = time.monotonic() - posted
-            self._likely_s = min(self._likely_s or took, took)
-            ids.append(event)
+        ids, running = [], []
+        for number in range(events + at_once):
+            if number >= at_once or number >= events:
+                if not running:
+                    break
+                self._wait_for(*running.pop(0), at_once)
+            if number < events:
+                running.append((world.ask("POST", "/v1/events", self._body)["id"],
+                                time.monotonic()))
+                ids.append(running[-1][0])
         now = machine.process_user_share(pid)
         sample = meter.stop(events * world.devices, machine.process_seconds(pid) - began_s,
                             _share(now[0] - ticks[0], now[1] - ticks[1]))
@@ -75,6 +78,14 @@ class RelaySender:
             if seen.get("unique_devices") != world.devices or seen["received"] != world.devices:
                 raise CountMismatch(f"{world.devices} devices, the simulator saw {seen}")
         return sample
+
+    def _wait_for(self, event, posted, at_once):
+        likely_s = self._likely_s.get(at_once, 0.0) - (time.monotonic() - posted)
+        # While others run nobody has to know at once.
+        pause_s = 0.02 if at_once > 1 else 0.004
+        self._world.wait_until_completed(event, self._world.devices, max(0.0, likely_s), pause_s)
+        took = time.monotonic() - posted
+        self._likely_s[at_once] = min(self._likely_s.get(at_once, took), took)
 
 
 class _RequestMaker:

@@ -89,11 +89,18 @@ class Quantiles(unittest.TestCase):
 class Growth(unittest.TestCase):
     def test_a_cost_is_flat_up_to_ten_percent(self):
         def sizes(dearest):
-            return [growth.Size(devices, 1.0, cost, 20.0)
-                    for devices, cost in ((10_000, dearest), (100_000, 2.0))]
+            return [growth.Size(devices, 1.0, 2.0, ratio, 20.0)
+                    for devices, ratio in ((10_000, dearest), (100_000, 2.0))]
 
         self.assertIn("is flat", growth.lines(sizes(2.2))[-1])
         self.assertIn("is not flat", growth.lines(sizes(2.21))[-1])
+
+    def test_a_size_is_compared_within_its_round(self):
+        # The machine is twice as slow in the second round: each round says that 10 costs 1.5 × 1,000.
+        rounds = [{10: sample(cpu_s=0.3 * mood), 1_000: sample(cpu_s=0.2 * mood)}
+                  for mood in (1, 2, 1)]
+        size = growth.size_of(10, 1_000, rounds, {10: 20.0}, {})
+        self.assertAlmostEqual(size.ratio, 1.5)
 
 
 class Guard(unittest.TestCase):

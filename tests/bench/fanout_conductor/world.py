@@ -231,7 +231,7 @@ streams_max = {self.settings.streams_fcm}
             raise RuntimeError(f"{method} {path}: {answer.status} {content[:500]!r}")
         return json.loads(content) if content else None
 
-    def wait_until_completed(self, event, expected, likely_s=0.0, within_s=600):
+    def wait_until_completed(self, event, expected, likely_s=0.0, pause_s=0.004, within_s=600):
         """The event's document when it is over. Questions cost the relay some 0.2 ms each, a tenth
         of what 10,000 notifications do: none before most of `likely_s`, then the later the denser."""
         began = time.monotonic()
@@ -245,7 +245,7 @@ streams_max = {self.settings.streams_fcm}
                 raise RuntimeError(f"the event did not complete: {document}\n{self.relay.output()}")
             done = document["counters"]["accepted"]
             left_s = (expected - done) / done * waited if done else 0.02
-            time.sleep(min(0.25, max(0.004, 0.02 * waited, 0.8 * left_s)))
+            time.sleep(min(0.25, max(pause_s, 0.02 * waited, 0.8 * left_s)))
 
     def wait_for_receipts(self, expected, within_s=120):
         """Until the simulator has accepted as many APNs pushes since it started; more is an error."""
