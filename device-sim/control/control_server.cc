@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <httplib.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -84,7 +85,10 @@ class ControlServer::Impl {
   }
 
   void start() {
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "control");
+      server_.listen_after_bind();
+    });
     // stop() has no effect on a server that has not begun to listen.
     while (!server_.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

@@ -1,6 +1,7 @@
 #include "device-sim/gateway/gateway_loop.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <array>
 #include <asio/executor_work_guard.hpp>
@@ -66,7 +67,10 @@ class GatewayLoop::Impl {
 
   void start() {
     for (const auto& port : ports_) accept(*port);
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "gateway-loop");
+      io_.run();
+    });
   }
 
   void stop() {

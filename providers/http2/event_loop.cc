@@ -1,5 +1,7 @@
 #include "providers/http2/event_loop.h"
 
+#include <pthread.h>
+
 #include <asio/post.hpp>
 #include <utility>
 
@@ -10,6 +12,7 @@ namespace carillon::push::http2 {
 
 EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {
   impl_->thread = std::thread([io = &impl_->io] {
+    pthread_setname_np(pthread_self(), "provider-loop");
     take_turns_of(kBusyThreadSlice);
     io->run();
   });

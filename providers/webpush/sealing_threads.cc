@@ -1,5 +1,7 @@
 #include "providers/webpush/sealing_threads.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <future>
 #include <string>
@@ -78,7 +80,10 @@ SealingThreads::SealingThreads(std::size_t threads, std::chrono::milliseconds sw
     : sweep_every_(sweep_every), channels_(channels), sink_(sink), loop_(loop) {
   threads_.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) {
-    threads_.emplace_back([this, sweeps = i == 0] { run(sweeps); });
+    threads_.emplace_back([this, sweeps = i == 0] {
+      pthread_setname_np(pthread_self(), "webpush-sealing");
+      run(sweeps);
+    });
   }
 }
 

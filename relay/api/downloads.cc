@@ -1,5 +1,7 @@
 #include "relay/api/downloads.h"
 
+#include <pthread.h>
+
 #include <fmt/format.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -153,6 +155,7 @@ void Downloads::Impl::add(std::shared_ptr<Place> place, int socket,
   Running& running = running_.emplace_back();
   running.thread = std::thread([this, &running, place = std::move(place), socket,
                                 exporter = std::move(exporter), framing]() mutable {
+    pthread_setname_np(pthread_self(), "http-export");
     run(socket, std::move(place), std::move(exporter), framing);
     const std::lock_guard done_lock(mutex_);
     running.done = true;

@@ -1,5 +1,6 @@
 #include "relay/api/gate.h"
 
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -32,9 +33,15 @@ void Gate::Impl::start(Listener listener) {
     epoll_event event{.events = EPOLLIN, .data = {.ptr = fd}};
     epoll_ctl(epoll_, EPOLL_CTL_ADD, *fd, &event);
   }
-  watcher_ = std::thread([this] { watch(); });
+  watcher_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "http-gate");
+    watch();
+  });
   for (std::size_t i = 0; i < std::max<std::size_t>(1, limits_.threads); ++i) {
-    workers_.emplace_back([this, &place = places_.emplace_back()] { work(place); });
+    workers_.emplace_back([this, &place = places_.emplace_back()] {
+      pthread_setname_np(pthread_self(), "http-worker");
+      work(place);
+    });
   }
 }
 

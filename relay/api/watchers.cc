@@ -1,6 +1,7 @@
 #include "relay/api/watchers.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,7 +39,10 @@ class Watchers::Impl : public std::enable_shared_from_this<Watchers::Impl> {
   Impl(const Limits& limits, Read read)
       : limits_(limits), read_(std::move(read)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     assert(wake_ >= 0);
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "http-progress");
+      run();
+    });
   }
   ~Impl() { close(wake_); }
 

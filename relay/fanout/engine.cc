@@ -1,5 +1,7 @@
 #include "relay/fanout/engine.h"
 
+#include <pthread.h>
+
 #include <fmt/format.h>
 #include <openssl/rand.h>
 #include <spdlog/spdlog.h>
@@ -338,6 +340,7 @@ store::Result<void> Engine::Impl::start() {
   }
   if (auto taken_up = take_up_unfinished(); !taken_up) return taken_up;
   thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "fanout");
     push::take_turns_of(push::kBusyThreadSlice);
     run();
   });

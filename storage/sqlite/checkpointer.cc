@@ -1,5 +1,7 @@
 #include "storage/sqlite/checkpointer.h"
 
+#include <pthread.h>
+
 namespace carillon::store::sqlite {
 namespace {
 
@@ -14,7 +16,10 @@ Checkpointer::Checkpointer(const std::string& path, std::chrono::milliseconds in
   database_.execute("PRAGMA synchronous = FULL");
   database_.execute("PRAGMA cache_size = -256");  // KiB; checkpoints copy past the cache
   database_.execute("PRAGMA wal_autocheckpoint = 0");
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "store-wal");
+    run();
+  });
 }
 
 Checkpointer::~Checkpointer() {

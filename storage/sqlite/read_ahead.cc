@@ -1,5 +1,7 @@
 #include "storage/sqlite/read_ahead.h"
 
+#include <pthread.h>
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -30,7 +32,12 @@ bool fits_memory(const std::string& path) {
 }  // namespace
 
 ReadAhead::ReadAhead(std::string path) : path_(std::move(path)) {
-  if (fits_memory(path_)) thread_ = std::thread([this] { run(); });
+  if (fits_memory(path_)) {
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "store-readahead");
+      run();
+    });
+  }
 }
 
 ReadAhead::~ReadAhead() {

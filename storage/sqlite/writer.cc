@@ -1,6 +1,7 @@
 #include "storage/sqlite/writer.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <future>
@@ -52,7 +53,10 @@ Writer::Writer(const SqliteStoreOptions& options)
   session_.emplace(database_, options_);
   session_->audience.outcomes().keep(options_.outcome_rows_max);
   checkpointer_.emplace(options_.path, options_.checkpoint_interval);
-  thread_ = std::thread([this] { loop(); });
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "store-writer");
+    loop();
+  });
 }
 
 Writer::~Writer() {

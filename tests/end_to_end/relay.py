@@ -129,6 +129,13 @@ ca_file = "{credentials}/ca.pem"
                     return int(line.split()[1]) / 1024
         raise AssertionError("no VmHWM")
 
+    def thread_names(self):
+        names = set()
+        for task in os.listdir(f"/proc/{self._program.pid}/task"):
+            with open(f"/proc/{self._program.pid}/task/{task}/comm", encoding="ascii") as name:
+                names.add(name.read().strip())
+        return names
+
     # --- the API
 
     def request(self, method, path, body=None, key=None, headers=None, within_s=30):

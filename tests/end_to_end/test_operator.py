@@ -101,8 +101,10 @@ class Shutdown(HouseTest):
         self.assertEqual(counters["accepted"], devices)
         self.assertEqual(self.assert_same_view(event, counters)["duplicates"], 0)
 
-    def test_a_relay_without_work_ends_at_once(self):
+    def test_a_relay_without_work_has_threads_with_names_and_ends_at_once(self):
         self.start_house(10)
+        self.assertLessEqual({"carillon", "fanout", "http-gate", "http-worker", "provider-loop",
+                              "store-wal", "store-writer"}, self.relay.thread_names())
         self.assertEqual(self.relay.drain(within_s=5), 0)
 
     def test_a_copied_store_can_be_opened_after_a_drain(self):
