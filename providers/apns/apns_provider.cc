@@ -20,6 +20,7 @@ namespace {
 
 using Time = std::chrono::system_clock::time_point;
 
+constexpr std::string_view kInvalidToken = "InvalidProviderToken";
 constexpr std::size_t kAppleIdCharacters = 10;  // of key ids and team ids alike
 
 class ApnsDialect final : public PushDialect {
@@ -45,6 +46,10 @@ class ApnsDialect final : public PushDialect {
         token_.on_expired(sent_with, now) == auth::ProviderToken::Refusal::kTooYoung) {
       verdict.kind = VerdictKind::kCredentialRefused;
       error_ = "APNs refused a fresh token as expired: is this machine's clock right?";
+    } else if (verdict.reason == kInvalidToken &&
+               token_.on_invalid(sent_with, now) != auth::ProviderToken::Refusal::kTooYoung) {
+      verdict.kind = VerdictKind::kNotSent;  // it had been made by a clock that was wrong
+      judgement.aftermath = Aftermath::kRetireConnection;
     } else if (verdict.kind == VerdictKind::kCredentialRefused) {
       error_ = fmt::format("APNs refused the credential: {} (status {})", verdict.reason,
                            verdict.status);

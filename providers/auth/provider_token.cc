@@ -28,6 +28,13 @@ ProviderToken::Refusal ProviderToken::on_expired(const std::string& header, Time
   return Refusal::kRenewed;
 }
 
+ProviderToken::Refusal ProviderToken::on_invalid(const std::string& header, Time now) {
+  if (header_ == nullptr || header_.get() != &header) return Refusal::kOutdated;
+  if (minted_at_ - now < kAhead) return Refusal::kTooYoung;
+  header_.reset();
+  return Refusal::kRenewed;
+}
+
 std::string ProviderToken::mint(Time now) const {
   const auto issued = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
   const nlohmann::json header = {{"alg", "ES256"}, {"kid", key_id_}};

@@ -36,6 +36,10 @@ class ProviderToken {
   };
   // APNs said that the token `header` is too old.
   Refusal on_expired(const std::string& header, Time now);
+  // APNs said that the token `header` is not valid. One that was made by a clock that was set back
+  // since, by kAhead at least, is given up: Apple's clock has not come to its `iat` either.
+  Refusal on_invalid(const std::string& header, Time now);
+  static constexpr std::chrono::minutes kAhead{1};
 
  private:
   std::string mint(Time now) const;

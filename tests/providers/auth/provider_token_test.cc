@@ -68,5 +68,17 @@ TEST_F(ProviderTokenTest, StaysWhenTheClockIsSetBackALittleAndGoesWhenItIsSetBac
   EXPECT_NE(token.header(kStart - 50min), first);
 }
 
+TEST_F(ProviderTokenTest, IsGivenUpWhenItIsRefusedAndWasMadeByAClockThatWasSetBackSince) {
+  const auto first = token.header(kStart);
+  EXPECT_EQ(token.on_invalid(*first, kStart), ProviderToken::Refusal::kTooYoung);
+  EXPECT_EQ(token.on_invalid(*first, kStart - 1min + 1s), ProviderToken::Refusal::kTooYoung);
+  EXPECT_EQ(token.header(kStart - 1min), first);
+  EXPECT_EQ(token.on_invalid(*first, kStart - 1min), ProviderToken::Refusal::kRenewed);
+  const auto second = token.header(kStart - 1min);
+  EXPECT_NE(second, first);
+  EXPECT_EQ(json::parse(jwt_of(*second).claims)["iat"], 1'799'999'940);
+  EXPECT_EQ(token.on_invalid(*first, kStart - 1min), ProviderToken::Refusal::kOutdated);
+}
+
 }  // namespace
 }  // namespace carillon::push::auth
