@@ -1,5 +1,7 @@
 #include "relay/fanout/dispatcher.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -23,7 +25,33 @@ std::size_t Dispatcher::add_lane(push::Provider* provider, LaneTotals* totals,
   return lanes_.size() - 1;
 }
 
+// A calendar that was set back holds nothing up: what is waited for goes on as if it had not been.
+// What was read from the store before counts as read by the new calendar: a device that registers
+// from now on did so after it, and no provider's word is about it.
+Now Dispatcher::look(Now now) {
+  const std::int64_t apart_ms = now.calendar_ms - now.monotonic_ms;
+  const std::int64_t stepped_ms = clocks_apart_ms_ ? apart_ms - *clocks_apart_ms_ : 0;
+  clocks_apart_ms_ = apart_ms;
+  if (stepped_ms >= kClockStepMs) {
+    set_back_ms_ = std::max<std::int64_t>(0, set_back_ms_ - stepped_ms);
+    spdlog::warn("the clock was set ahead by {} ms: what waits is that much older", stepped_ms);
+  } else if (stepped_ms <= -kClockStepMs) {
+    set_back_ms_ -= stepped_ms;
+    for (auto& job : jobs_) {
+      if (!job) continue;
+      job->taken_up_ms += stepped_ms;
+      job->page_read_ms += stepped_ms;
+      for (auto& [number, retry] : job->open_retries) retry.read_ms += stepped_ms;
+    }
+    spdlog::warn("the clock was set back by {} ms: what waits goes on as if it had not been",
+                 -stepped_ms);
+  }
+  now.set_back_ms = set_back_ms_;
+  return now;
+}
+
 void Dispatcher::take_up(std::size_t lane, JobStart start) {
+  start.job.expires_ms += set_back_ms_;
   const std::size_t priority = priority_class(start.job.priority);
   lanes_[lane]->waiting[priority].push_back(std::move(start));
   ++jobs_in_memory_;
@@ -68,7 +96,7 @@ Dispatcher::RunningJob& Dispatcher::activate(Lane& lane, JobStart start, Now now
 bool Dispatcher::may_rest(const RunningJob& job, Now now) const {
   if (job.halted()) return !job.fate && job.lane.provider != nullptr;
   return job.exhausted && job.page_next == job.page.devices.size() && !job.fate &&
-         job.next_due_ms > now.calendar_ms && job.lane.provider != nullptr;
+         job.next_due_ms > now.waits_ms() && job.lane.provider != nullptr;
 }
 
 void Dispatcher::rest(RunningJob& job) {
@@ -85,7 +113,7 @@ void Dispatcher::rest(RunningJob& job) {
   job.lane.rests_until_ms = std::min(job.lane.rests_until_ms, rests_until(job));
 }
 
-// Calendar; when a job that rests is to be looked at again.
+// As Now::waits_ms; when a job that rests is to be looked at again.
 std::int64_t Dispatcher::rests_until(const RunningJob& job) const {
   if (job.cancelling) return kNever;
   if (job.halted()) return job.expires_ms;
@@ -109,14 +137,14 @@ void Dispatcher::leave(RunningJob& job) {
 
 // Those with a retry that is due, or that have expired with one.
 void Dispatcher::wake_resting(Lane& lane, Now now) {
-  if (now.calendar_ms < lane.rests_until_ms) return;
+  if (now.waits_ms() < lane.rests_until_ms) return;
   lane.rests_until_ms = kNever;
   for (std::size_t priority = 0; priority < kPriorities; ++priority) {
     auto& resting = lane.resting[priority];
     for (std::size_t i = 0; i < resting.size();) {
       RunningJob& job = *resting[i];
       const std::int64_t until = rests_until(job);
-      if (until > now.calendar_ms) {
+      if (until > now.waits_ms()) {
         lane.rests_until_ms = std::min(lane.rests_until_ms, until);
         ++i;
         continue;
@@ -130,6 +158,7 @@ void Dispatcher::wake_resting(Lane& lane, Now now) {
 // --- handing out --------------------------------------------------------------------------------
 
 std::int64_t Dispatcher::turn(Now now) {
+  now = look(now);
   hungry_ = false;
   if (!draining_) {
     for (auto& lane : lanes_) {
@@ -176,7 +205,7 @@ void Dispatcher::fill(Lane& lane, Now now) {
     }
   }
   lane.governed_until_ms = 0;
-  if (lane.provider == nullptr || now.calendar_ms < lane.paused_until_ms) return;
+  if (lane.provider == nullptr || now.waits_ms() < lane.paused_until_ms) return;
   for (std::size_t priority = 0; priority < kPriorities; ++priority) {
     auto& active = lane.active[priority];
     std::size_t idle = 0;
@@ -230,9 +259,9 @@ std::int64_t Dispatcher::next_wish(Now now) const {
   if (hungry_) return now.monotonic_ms;
   if (jobs_in_memory_ == 0) return kNever;
   std::int64_t wish = now.monotonic_ms + 1'000;
-  const auto by_calendar = [&](std::int64_t calendar_ms) {
-    if (calendar_ms > now.calendar_ms && calendar_ms - now.calendar_ms < 1'000) {
-      wish = std::min(wish, now.monotonic_ms + (calendar_ms - now.calendar_ms));
+  const auto by_calendar = [&](std::int64_t waits_ms) {
+    if (waits_ms > now.waits_ms() && waits_ms - now.waits_ms() < 1'000) {
+      wish = std::min(wish, now.monotonic_ms + (waits_ms - now.waits_ms()));
     }
   };
   for (const auto& lane : lanes_) {

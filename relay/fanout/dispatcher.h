@@ -53,9 +53,18 @@ inline constexpr std::int64_t kRenderedForMs = 30'000;
 // After the store failed to read or to record.
 inline constexpr std::int64_t kStoreRetryMs = 1'000;
 
+// From one look to the next the calendar moves so much more or less than the monotonic clock only
+// if somebody sets it; less may be a thread that was held up between reading the one and the other.
+inline constexpr std::int64_t kClockStepMs = 5'000;
+
 struct Now {
-  std::int64_t calendar_ms = 0;   // since the epoch
+  std::int64_t calendar_ms = 0;   // since the epoch: for people, providers and the store's times
   std::int64_t monotonic_ms = 0;  // since any point
+  // By how much the calendar was set back since the start: the dispatcher adds it. What somebody
+  // waits for (a retry, a lane's pause, the end of an event's time) is measured by `waits_ms`,
+  // which is not set back. Set ahead it is: the machine may have stood still for so long.
+  std::int64_t set_back_ms = 0;
+  std::int64_t waits_ms() const { return calendar_ms + set_back_ms; }
 };
 
 // A job to take up: just accepted, or found unfinished at start.
@@ -97,6 +106,9 @@ class Dispatcher {
   std::size_t add_lane(push::Provider* provider, LaneTotals* totals,
                        const LaneOptions& options = {});
 
+  // Looks at the clocks, as every call with a time does. Before `take_up`, so that the job's end is
+  // measured by the calendar that its publisher had.
+  void notice(Now now) { look(now); }
   void take_up(std::size_t lane, JobStart start);
   void on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now);
   void on_recorded(const store::Result<void>& result, Now now);
@@ -143,6 +155,7 @@ class Dispatcher {
     bool is_retry = false;
   };
 
+  Now look(Now now);
   void activate_waiting(Lane& lane, Now now);
   RunningJob& activate(Lane& lane, JobStart start, Now now);
   void wake_resting(Lane& lane, Now now);
@@ -213,6 +226,8 @@ class Dispatcher {
   std::int64_t recorded_at_ms_ = 0;        // monotonic
   std::int64_t record_not_before_ms_ = 0;  // monotonic, after a failure
   std::string store_error_;
+  std::optional<std::int64_t> clocks_apart_ms_;  // calendar less monotonic, at the latest look
+  std::int64_t set_back_ms_ = 0;
   std::vector<SteeringRequest> steering_;  // held already; recorded with the next checkpoint
   bool draining_ = false;
   bool hungry_ = false;  // a turn ended before its work did

@@ -14,7 +14,7 @@ std::size_t Dispatcher::hand_out(RunningJob& job, std::size_t devices_max, Now n
   if (job.fate || job.closing || now.monotonic_ms < job.blocked_until_ms) return 0;
   render(job, now);
   if (job.fate) return 0;
-  if (job.next_due_ms <= now.calendar_ms) {
+  if (job.next_due_ms <= now.waits_ms()) {
     if (const std::size_t handed = hand_out_retries(job, devices_max, now); handed > 0) {
       return handed;
     }
@@ -48,7 +48,7 @@ std::size_t Dispatcher::hand_out_retries(RunningJob& job, std::size_t devices_ma
   held.reserve(job.held.size());
   for (const auto& [position, frees_at] : job.held) held.push_back(position);
   auto found =
-      store_.due_retries(job.key, now.calendar_ms, std::min(devices_max, kRetriesPerRead), held);
+      store_.due_retries(job.key, now.waits_ms(), std::min(devices_max, kRetriesPerRead), held);
   if (!found) {
     block(job, found.error(), now);
     return 0;
@@ -166,7 +166,7 @@ void Dispatcher::decide_fate(RunningJob& job, Now now) {
   if (job.fate || job.cancelling) return;
   if (job.lane.provider == nullptr) {
     job.fate = Fate{.kind = Fate::Kind::kSuppressed, .reason = "NoProvider"};
-  } else if (now.calendar_ms >= job.expires_ms) {
+  } else if (now.waits_ms() >= job.expires_ms) {
     job.fate = Fate{.kind = Fate::Kind::kExpired, .reason = "Expired"};
   }
 }

@@ -79,7 +79,7 @@ void Dispatcher::park_stragglers(RunningJob& job, Now now) {
         OpenRetry{.position = position, .read_ms = job.taken_up_ms + parked->entry.read_ms});
     job.held[position] = kOpen;
     job.unrecorded.retries.push_back({.position = position,
-                                      .due_ms = now.calendar_ms + kParkedDueMs,
+                                      .due_ms = now.waits_ms() + kParkedDueMs,
                                       .attempts = 0,
                                       .reason = "AnswerLate"});
     ++job.retries_live;
@@ -118,6 +118,7 @@ store::Checkpoint Dispatcher::close_checkpoint(RunningJob& job) {
 
 void Dispatcher::on_recorded(const store::Result<void>& result, Now now) {
   assert(in_flight_);
+  now = look(now);
   const std::unique_ptr<InFlight> in_flight = std::move(in_flight_);
   if (!result) {
     store_error_ = result.error().message;

@@ -111,11 +111,11 @@ struct Dispatcher::RunningJob {
   std::size_t resting_at = kNotResting;  // its place in the lane's list
   const store::JobKey key;
   const std::uint8_t priority;
-  const std::int64_t expires_ms;
-  store::Counters counters;  // with what is closed into a checkpoint
+  const std::int64_t expires_ms;  // as Now::waits_ms
+  store::Counters counters;       // with what is closed into a checkpoint
   const bool now_or_never;
   const push::Notification notification;
-  const std::int64_t taken_up_ms;  // calendar; Ledger::Entry::read_ms counts from here
+  std::int64_t taken_up_ms;  // calendar; Ledger::Entry::read_ms counts from here
 
   std::shared_ptr<const push::RenderedMessage> message;
   std::int64_t rendered_ms;  // calendar
@@ -139,7 +139,7 @@ struct Dispatcher::RunningJob {
   std::uint64_t failure_rows = 0;
 
   std::uint64_t retries_live;  // recorded or about to be, not settled
-  std::int64_t next_due_ms;    // of the recorded ones that are not held
+  std::int64_t next_due_ms;    // of the recorded ones that are not held; as Now::waits_ms
   std::unordered_map<std::uint64_t, OpenRetry>
       open_retries;  // by tag number (with kRetryBit or not)
   // Recorded retries that must not be handed out (again): on their way, or settled in a checkpoint
@@ -183,11 +183,11 @@ struct Dispatcher::Lane {
   push::Provider* provider = nullptr;
   LaneTotals* totals = nullptr;
   std::size_t outstanding = 0;                                // submitted, no verdict yet
-  std::int64_t paused_until_ms = 0;                           // calendar
+  std::int64_t paused_until_ms = 0;                           // as Now::waits_ms
   std::array<std::deque<RunningJob*>, kPriorities> active;    // front: whose turn it is
   std::array<std::vector<RunningJob*>, kPriorities> resting;  // nothing to hand out now
   std::array<std::deque<JobStart>, kPriorities> waiting;
-  std::int64_t rests_until_ms = kNever;  // calendar; not later than any of them may rest
+  std::int64_t rests_until_ms = kNever;  // as Now::waits_ms; not later than any of them may rest
 };
 
 // A wish that is on its way to the disk, and what to go back to if it does not get there.

@@ -55,6 +55,7 @@ void Dispatcher::take_out_of_waiting(const store::EventId& event, Now now) {
 }
 
 void Dispatcher::steer(SteeringRequest request, Now now) {
+  now = look(now);
   take_out_of_waiting(request.event, now);
   if (stops(request.wish)) {
     for (RunningJob* job : jobs_of(request.event)) job->stopped = true;

@@ -11,6 +11,7 @@
 namespace carillon::fanout {
 
 void Dispatcher::on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now) {
+  now = look(now);
   std::uint64_t accepted = 0;
   for (const push::Verdict& verdict : verdicts) {
     const auto index = static_cast<std::uint32_t>(verdict.tag >> kIndexShift);
@@ -56,10 +57,10 @@ void Dispatcher::on_verdict(Lane& lane, const push::Verdict& verdict, Now now) {
                                   .expires_ms = job.expires_ms,
                                   .now_or_never = job.now_or_never,
                                   .token_read_ms = delivery.read_ms},
-                                 verdict, now.calendar_ms, limits_, jitter);
+                                 verdict, now.waits_ms(), limits_, jitter);
   if (outcome.pause_until_ms > lane.paused_until_ms) {
     spdlog::warn("nothing more is sent to this provider for {} ms: {} (status {})",
-                 outcome.pause_until_ms - now.calendar_ms, verdict.reason, verdict.status);
+                 outcome.pause_until_ms - now.waits_ms(), verdict.reason, verdict.status);
     lane.paused_until_ms = outcome.pause_until_ms;
   }
   if (outcome.slow_down) lane.governor.on_throttled(now.monotonic_ms);

@@ -390,6 +390,7 @@ void Engine::Impl::run() {
     }
     inbox_.take(taken, deadline);
     const Now at = now();
+    dispatcher_.notice(at);
     if (taken.recorded) dispatcher_.on_recorded(*taken.recorded, at);
     for (std::size_t lane = 0; lane < taken.verdicts.size(); ++lane) {
       if (taken.verdicts[lane].empty()) continue;
