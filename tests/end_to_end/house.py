@@ -30,6 +30,8 @@ NEW_UPLOAD = {
 class HouseTest(unittest.TestCase):
     """A folder, credentials and a seed for each test; simulator and relay when it asks for them."""
 
+    environment = None  # of simulator and relay; none: that of the tests
+
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="carillon-test-"))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
@@ -50,15 +52,16 @@ class HouseTest(unittest.TestCase):
         fcm_port = free_port()
         subprocess.run([ROOT / "deploy/credentials", self.credentials,
                         "--token-uri", f"https://127.0.0.1:{fcm_port}/token"],
-                       check=True, stdout=subprocess.DEVNULL)
+                       check=True, stdout=subprocess.DEVNULL, env=self.environment)
         self.simulator = Simulator(BINARIES / "device-sim", self.directory, self.credentials,
-                                   devices, self.seed, fcm_port, **options)
+                                   devices, self.seed, fcm_port, environment=self.environment,
+                                   **options)
         self.addCleanup(self.simulator.stop)
 
-    def configure_relay(self, **fanout):
+    def configure_relay(self, providers=None, **fanout):
         """Config and API key; not running."""
         self.relay = Relay(BINARIES / "carillon", self.directory, self.credentials, self.simulator,
-                           fanout)
+                           fanout, providers, self.environment)
         self.relay.key = self.relay.create_key()
         self.addCleanup(self.relay.stop)
 
@@ -69,10 +72,10 @@ class HouseTest(unittest.TestCase):
         self.assertEqual(code, 0, output)
         return lines
 
-    def start_house(self, devices, enrolled=None, **fanout):
+    def start_house(self, devices, enrolled=None, providers=None, **fanout):
         """A running relay whose audience of channel-42 are the first `enrolled` of `devices`."""
         self.start_simulator(devices)
-        self.configure_relay(**fanout)
+        self.configure_relay(providers, **fanout)
         lines = self.import_devices(devices if enrolled is None else enrolled)
         self.relay.start()
         return lines

@@ -30,9 +30,12 @@ class Answer:
 class Relay:
     """Configured by the constructor, running from `start` on."""
 
-    def __init__(self, program_file, directory, credentials, simulator, fanout=None):
+    def __init__(self, program_file, directory, credentials, simulator, fanout=None, providers=None,
+                 environment=None):
+        """`fanout`: keys of [fanout]; `providers`: keys of both APNs and FCM."""
         self._program_file = program_file
         self._program = None
+        self._environment = environment
         self.directory = directory
         self.port = free_port()
         self.config = directory / "carillon.toml"
@@ -40,6 +43,7 @@ class Relay:
         self.key = None
         limits = {"repeat_bound": REPEAT_BOUND, **(fanout or {})}
         limits_text = "\n".join(f"{name} = {value}" for name, value in limits.items())
+        providers_text = "\n".join(f"{name} = {value}" for name, value in (providers or {}).items())
         self.config.write_text(f"""
 [http]
 listen = "127.0.0.1:{self.port}"
@@ -57,11 +61,13 @@ key_file = "{credentials}/apns.p8"
 key_id = "SIMKEY0001"
 team_id = "SIMTEAM001"
 bundle_id = "{BUNDLE_ID}"
+{providers_text}
 
 [apps.video.fcm]
 endpoint = "https://127.0.0.1:{simulator.fcm_port}"
 ca_file = "{credentials}/ca.pem"
 service_account_file = "{credentials}/service-account.json"
+{providers_text}
 
 [apps.video.webpush]
 vapid_key_file = "{credentials}/vapid.pem"
@@ -105,7 +111,8 @@ ca_file = "{credentials}/ca.pem"
 
     def spawn(self):
         """Starts to serve and does not wait for it."""
-        return Program("carillon serve", [self._program_file, "serve", "--config", self.config])
+        return Program("carillon serve", [self._program_file, "serve", "--config", self.config],
+                       self._environment)
 
     def kill(self):
         self._program.kill()
@@ -165,6 +172,12 @@ ca_file = "{credentials}/ca.pem"
         if answer.status != 200:
             raise AssertionError(f"GET event: {answer}")
         return answer.json
+
+    def metric(self, name):
+        """A metric's samples, over all labels together."""
+        lines = self.request("GET", "/metrics").content.decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines
+                   if line.startswith((name + " ", name + "{")))
 
     def events(self):
         return self.request("GET", "/v1/events").json["events"]

@@ -1,6 +1,7 @@
 """The platforms and the phones: a device-sim process, told and asked over its control port."""
 
 import json
+import signal
 import socket
 import subprocess
 import urllib.request
@@ -25,7 +26,8 @@ def free_port():
 
 
 class Simulator:
-    def __init__(self, program_file, directory, credentials, devices, seed, fcm_port, mix=MIX):
+    def __init__(self, program_file, directory, credentials, devices, seed, fcm_port, mix=MIX,
+                 environment=None):
         self._program_file = program_file
         self.seed = seed
         self.mix = mix
@@ -64,7 +66,7 @@ devices = {devices}
 seed = {seed}
 mix = "{mix}"
 """)
-        self._program = Program("device-sim", [program_file, "serve", "--config", config])
+        self._program = Program("device-sim", [program_file, "serve", "--config", config], environment)
         try:
             self.apns_port = self._port("apns")
             self._port("fcm")
@@ -79,7 +81,16 @@ mix = "{mix}"
         return int(self._program.wait_for_line(rf"^{listener} listening on \S*:(\d+)").group(1))
 
     def stop(self):
+        self.thaw()
         self._program.stop()
+
+    def freeze(self):
+        """It answers nobody and closes nothing until `thaw`."""
+        self._program.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        if self._program.running:
+            self._program.send_signal(signal.SIGCONT)
 
     def write_devices(self, path, count, topics=("channel-42",)):
         """Devices 1 to `count` as import lines."""

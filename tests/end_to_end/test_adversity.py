@@ -7,7 +7,7 @@ import unittest
 
 from conditions import eventually
 from door import Door
-from house import HouseTest
+from house import NEW_UPLOAD, HouseTest
 
 
 class Platforms(HouseTest):
@@ -51,6 +51,40 @@ class Platforms(HouseTest):
         done = self.wait_until_completed(event)["counters"]
         self.assertEqual(done["accepted"], devices)
         self.assert_same_view(event, done)
+
+    def test_platforms_that_never_answer_hold_up_nobody_else_and_lose_no_device(self):
+        devices = 20_000
+        self.start_house(devices, providers={"stuck_after_ms": 500, "ping_max_ms": 500,
+                                             "connect_max_ms": 1_000})
+        self.wait_until_completed(self.publish())
+        self.simulator.freeze()
+        event = self.publish()
+        ready = eventually(lambda: self.not_ready(), 30, "the relay says that nobody answers")
+        self.assertTrue(ready["store"]["writable"])
+        silent = [one["platform"] for one in ready["providers"] if one["last_error"]]
+        self.assertIn("apns", silent, ready)
+        self.assertGreater(self.relay.metric("carillon_provider_failing"), 0)
+        other = self.publish({**NEW_UPLOAD, "priority": "urgent"})
+        self.assertEqual(self.relay.request("GET", "/healthz", key="").status, 200)
+        put = self.relay.request("PUT", "/v1/apps/video/devices/new",
+                                 {"platform": "apns", "token": "ab" * 32, "subscriber": "u-new"})
+        self.assertIn(put.status, (200, 201), put)
+        for one in (event, other):
+            counters = self.relay.event(one)["counters"]
+            self.assert_accounted(counters)
+            self.assertGreater(counters["pending"], 0)
+            self.assertEqual(counters["rejected"] + counters["dead_lettered"], 0)
+
+        self.simulator.thaw()
+        for one in (event, other):
+            done = self.wait_until_completed(one)["counters"]
+            self.assertEqual(done["accepted"], devices, done)
+            self.assert_same_view(one, done)
+        eventually(lambda: self.not_ready() is None, 20, lambda: f"it is ready: {self.not_ready()}")
+
+    def not_ready(self):
+        answer = self.relay.request("GET", "/readyz", key="")
+        return answer.json if answer.status == 503 else None
 
 
 class Disk(HouseTest):
