@@ -440,36 +440,6 @@ TEST_F(ApnsProviderTest, SuspectsTheClockWhenAFreshTokenIsCalledExpired) {
       eventually([&] { return provider->health().last_error.find("clock") != std::string::npos; }));
 }
 
-TEST_F(ApnsProviderTest, MakesANewTokenWhenOneThatAWrongClockMadeIsRefusedAfterTheClockIsRight) {
-  std::atomic<std::int64_t> now{1'900'000'000 + 20 * 60};
-  std::atomic<bool> refuses{false};
-  serve({.streams_max = 10, .handler = [&](const ServerRequest& request) {
-           return refuses && request.connection == 0
-                      ? ServerReply::error(403, R"({"reason":"InvalidProviderToken"})")
-                      : ServerReply::ok();
-         }});
-  auto config = config_for(server->url());
-  config.calendar = [&] {
-    return std::chrono::system_clock::time_point(std::chrono::seconds(now));
-  };
-  connect(std::move(config));
-  submit(0, 1);
-  ASSERT_THAT(sink.wait_for(1), SizeIs(1));
-  now -= 20 * 60;
-  refuses = true;
-  submit(1, 1);
-  auto verdicts = sink.wait_for(2);
-  ASSERT_THAT(verdicts, SizeIs(2));
-  EXPECT_EQ(verdicts[1].kind, VerdictKind::kNotSent);
-  submit(2, 1);
-  verdicts = sink.wait_for(3);
-  ASSERT_THAT(verdicts, SizeIs(3));
-  EXPECT_EQ(verdicts[2].kind, VerdictKind::kAccepted);
-  const auto requests = server->requests();
-  EXPECT_EQ(requests[2].connection, 1);
-  EXPECT_NE(requests[1].headers.at("authorization"), requests[2].headers.at("authorization"));
-}
-
 TEST_F(ApnsProviderTest, DoesNotSendATokenThatWouldBreakOutOfThePath) {
   serve({.streams_max = 10});
   connect();
