@@ -173,21 +173,32 @@ void Connection::service() {
     }
   }
   servicing_ = false;
+  // An end says why before the source hears that the turn has: who has a verdict finds the reason.
+  if (state_ != State::kEnded && end_if_due()) return;
   if (busy) source_.on_turn_end();
-  if (state_ == State::kEnded) return;
-  if (!fatal_.empty()) return end(fatal_);
+  if (busy && state_ != State::kEnded) owner_->on_changed(*this);
+}
+
+// What a turn left behind may be the end. True: it was, and the owner has been told.
+bool Connection::end_if_due() {
+  if (!fatal_.empty()) {
+    end(fatal_);
+    return true;
+  }
   if (state_ == State::kOpen && !session_.accepting()) drain();
+  const auto& goaway = session_.goaway();
   if (state_ == State::kDraining && session_.open_count() == 0 && tls_socket_->flushed()) {
-    const auto& goaway = session_.goaway();
     const bool in_peace = !goaway || (goaway->error_code == NGHTTP2_NO_ERROR && has_answered_);
-    return end(in_peace ? "" : goaway_text(*goaway));
+    end(in_peace ? "" : goaway_text(*goaway));
+    return true;
   }
   if (handshaken_ && session_.finished()) {
-    return end(session_.goaway()              ? goaway_text(*session_.goaway())
-               : session_.complaint().empty() ? "the server broke the HTTP/2 protocol"
-                                              : session_.complaint());
+    end(goaway                         ? goaway_text(*goaway)
+        : session_.complaint().empty() ? "the server broke the HTTP/2 protocol"
+                                       : session_.complaint());
+    return true;
   }
-  if (busy) owner_->on_changed(*this);
+  return state_ == State::kEnded;
 }
 
 bool Connection::settle_ended() {

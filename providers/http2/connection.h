@@ -95,6 +95,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool read_some();
   void on_frames();
   bool settle_ended();
+  bool end_if_due();
   std::size_t start_some();
   bool write_some();
   void ask_for_life(LoopTime now);

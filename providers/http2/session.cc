@@ -163,7 +163,8 @@ struct SessionCallbacks {
     Stream* stream = find(self, session, id);
     self.looked_up_id_ = 0;
     if (stream == nullptr) return 0;
-    if (error_code == NGHTTP2_NO_ERROR && stream->status != 0) {
+    // Below 200 they are interim answers (RFC 9110, 15.2), which answer nothing.
+    if (error_code == NGHTTP2_NO_ERROR && stream->status >= 200) {
       self.close(*stream, Ending::kAnswered, "");
     } else if (error_code == NGHTTP2_REFUSED_STREAM) {
       // RFC 9113, 8.7: refused, or above the last stream of a GOAWAY: not processed.

@@ -312,6 +312,33 @@ TEST_F(ApnsProviderTest, KeepsTheReasonOfAGoaway) {
   }));
 }
 
+TEST_F(ApnsProviderTest, WhoeverHasAVerdictFindsInItsHealthWhy) {
+  class AskingSink final : public VerdictSink {
+   public:
+    void on_verdicts(std::span<const Verdict>) noexcept override {
+      said.set_value(asked->health().last_error);
+    }
+    Provider* asked = nullptr;
+    std::promise<std::string> said;
+  };
+  serve({.streams_max = 10, .handler = [](const ServerRequest&) {
+           return ServerReply{.kind = ServerReply::Kind::kGoaway,
+                              .error_code = NGHTTP2_NO_ERROR,
+                              .last_stream_id = 0,
+                              .debug_data = R"({"reason":"BadCertificateEnvironment"})"};
+         }});
+  AskingSink asking;
+  auto made = make_apns_provider(config_for(server->url()), asking, loop);
+  ASSERT_TRUE(made.has_value());
+  provider = std::move(*made);
+  asking.asked = provider.get();
+  submit(0, 1);
+  auto said = asking.said.get_future();
+  ASSERT_EQ(said.wait_for(test::kPatience), std::future_status::ready);
+  EXPECT_THAT(said.get(), HasSubstr("BadCertificateEnvironment"));
+  provider.reset();  // before its sink
+}
+
 TEST_F(ApnsProviderTest, MovesWhatIsQueuedToAnotherConnectionSilently) {
   serve({.streams_max = 1, .handler = [](const ServerRequest& request) {
            return request.connection == 0 ? ServerReply::cut() : ServerReply::ok();

@@ -279,6 +279,20 @@ TEST_F(SessionTest, TellsARefusedStreamFromOneThatWasReset) {
   EXPECT_EQ(only("reset").word, "StreamReset");
 }
 
+TEST_F(SessionTest, DoesNotTakeAnInterimAnswerForOne) {
+  begin({.streams_max = 10});
+  talk();
+  start("a");
+  talk();
+  ASSERT_EQ(client->open_count(), 1u);
+  to_client({0, 0, 5, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 0, 0, 0, 1,  // frame of stream 1
+             0x08, 3, '1', '0', '3'});                                        // :status
+  to_client({0, 0, 4, NGHTTP2_RST_STREAM, 0, 0, 0, 0, 1, 0, 0, 0, NGHTTP2_NO_ERROR});
+  take();
+  EXPECT_EQ(only("a").ending, Ending::kUnanswered);
+  EXPECT_EQ(only("a").word, "StreamReset");
+}
+
 TEST_F(SessionTest, DoesNotTakeARequestForSentThatNeverLeftOurBuffers) {
   begin({.streams_max = 10});
   talk();
