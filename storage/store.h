@@ -301,7 +301,8 @@ class AudienceScan {
   virtual ~AudienceScan() = default;
   // Devices after `after`, about `limit` of them at most (never more than 2 × limit).
   virtual Result<void> read(DevicePosition after, std::size_t limit, DevicePage& page) = 0;
-  virtual std::string_view locale(std::uint16_t index) const = 0;
+  // Of a device that this store has told of; good until the next call. Empty: none.
+  virtual Result<std::string_view> locale(std::uint16_t index) = 0;
 };
 
 // --- what the fan-out records -------------------------------------------------------------------
@@ -317,6 +318,7 @@ struct Retry {
 struct DueRetry {
   Retry retry;
   std::string token;  // empty: the device is gone, unsubscribed or no longer on this platform
+  std::uint16_t locale = 0;  // index for AudienceScan::locale; 0: none
 };
 
 struct Failure {

@@ -28,6 +28,24 @@ bool has_scheme(std::string_view text) {
          });
 }
 
+// RFC 5646 by its shape, '_' as devices write it included: "de", "pt-BR", "zh_Hant_TW".
+bool is_language_tag(std::string_view tag) {
+  constexpr std::size_t kPartCharsMax = 8, kLanguageCharsMin = 2;
+  if (tag.size() > store::kLocaleBytesMax) return false;
+  for (bool language = true;; language = false) {
+    const std::string_view part = tag.substr(0, tag.find_first_of("-_"));
+    if (part.size() < (language ? kLanguageCharsMin : 1) || part.size() > kPartCharsMax) {
+      return false;
+    }
+    for (const char c : part) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      if (!letter && (language || c < '0' || c > '9')) return false;
+    }
+    if (part.size() == tag.size()) return true;
+    tag.remove_prefix(part.size() + 1);
+  }
+}
+
 // Reads one event and collects what is wrong with it.
 class EventReader {
  public:
@@ -42,7 +60,7 @@ class EventReader {
     std::string_view name;
     ReadField read;
   };
-  static const std::array<Field, 9> kFields;
+  static const std::array<Field, 10> kFields;
 
   void fail(std::string pointer, std::string detail) {
     if (errors.size() < kFieldErrorsMax) errors.push_back({std::move(pointer), std::move(detail)});
@@ -64,6 +82,9 @@ class EventReader {
   void notification(const nlohmann::json& value);
   void notification_member(const std::string& name, const nlohmann::json& value);
   void badge(const nlohmann::json& value);
+  void localized(const nlohmann::json& value);
+  void wording(const std::string& locale, const nlohmann::json& value,
+               fanout::Localization& localization);
   void data(const nlohmann::json& value);
   void ttl(const nlohmann::json& value);
   void priority(const nlohmann::json& value);
@@ -82,9 +103,10 @@ class EventReader {
   AudienceForm audience_;
 };
 
-const std::array<EventReader::Field, 9> EventReader::kFields = {{
+const std::array<EventReader::Field, 10> EventReader::kFields = {{
     {"app", &EventReader::app},
     {"notification", &EventReader::notification},
+    {"localized", &EventReader::localized},
     {"data", &EventReader::data},
     {"ttl", &EventReader::ttl},
     {"priority", &EventReader::priority},
@@ -180,6 +202,56 @@ void EventReader::badge(const nlohmann::json& value) {
   publication.notification.badge = value.get<std::uint32_t>();
 }
 
+void EventReader::localized(const nlohmann::json& value) {
+  if (!is(value, nlohmann::json::value_t::object, "/localized", "an object")) return;
+  if (value.size() > fanout::kLocalesPerEventMax) {
+    fail("/localized", "must have at most " + std::to_string(fanout::kLocalesPerEventMax) +
+                           " languages, not " + std::to_string(value.size()));
+    return;
+  }
+  auto localization = std::make_shared<fanout::Localization>();
+  for (const auto& [locale, words] : value.items()) wording(locale, words, *localization);
+  if (localization->bytes() > fanout::kLocalizedBytesMax) {
+    fail("/localized", "must have at most " + std::to_string(fanout::kLocalizedBytesMax) +
+                           " bytes of tags and texts, not " +
+                           std::to_string(localization->bytes()));
+  }
+  if (!localization->empty()) publication.localization = std::move(localization);
+}
+
+void EventReader::wording(const std::string& locale, const nlohmann::json& value,
+                          fanout::Localization& localization) {
+  const std::string at = "/localized/" + pointer_token(locale);
+  if (!is_language_tag(locale)) {
+    fail(at, R"(its name must be a language tag such as "de" or "pt-BR", at most )" +
+                 std::to_string(store::kLocaleBytesMax) + " bytes");
+    return;
+  }
+  if (!is(value, nlohmann::json::value_t::object, at, "an object")) return;
+  fanout::Wording wording{.locale = locale};
+  const std::size_t before = errors.size();
+  for (const auto& [name, member] : value.items()) {
+    const std::string there = at + "/" + pointer_token(name);
+    if (name == "title") {
+      text(member, there, kTextBytesMax, wording.title);
+    } else if (name == "body") {
+      text(member, there, kTextBytesMax, wording.body);
+    } else if (name == "image") {
+      url(member, there, /*https_only=*/true, wording.image);
+    } else if (name == "click_url") {
+      url(member, there, /*https_only=*/false, wording.click_url);
+    } else {
+      fail(there, "is not said by language: title, body, image and click_url are");
+    }
+  }
+  if (errors.size() != before) return;
+  if (value.empty()) {
+    fail(at, "says nothing: it needs a title, a body, an image or a click_url");
+  } else if (!localization.add(std::move(wording))) {
+    fail(at, "is a language that is there already, spelled otherwise");
+  }
+}
+
 void EventReader::data(const nlohmann::json& value) {
   if (!is(value, nlohmann::json::value_t::object, "/data", "an object of strings")) return;
   if (value.size() > kDataPairsMax) {
@@ -235,6 +307,9 @@ void EventReader::check_whole(const nlohmann::json& root) {
                               !to.webpush_json.empty();
   if (errors.empty() && !says_something) {
     fail("", "has nothing to send: it needs a notification, data, or a platform's own words");
+  }
+  if (errors.empty() && publication.localization && to.silent()) {
+    fail("/notification", "needs a title or a body, for devices in none of the languages");
   }
 }
 

@@ -20,6 +20,7 @@ inline constexpr std::size_t kTextBytesMax = 4'096;  // no platform takes a larg
 inline constexpr std::size_t kUrlBytesMax = 2'048;
 inline constexpr std::size_t kCollapseKeyBytesMax = 64;  // apns-collapse-id
 inline constexpr std::size_t kDataPairsMax = 256;
+// Of `localized`: fanout::kLocalesPerEventMax and fanout::kLocalizedBytesMax.
 
 struct EventFault {
   Problem problem = Problem::kInvalidBody;  // or kInvalidJson

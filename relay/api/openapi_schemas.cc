@@ -87,6 +87,7 @@ void put_limits(SchemaJson& schemas) {
   event["ttl"]["default"] = kTtlDefault.count();
   event["collapse_key"]["maxLength"] = kCollapseKeyBytesMax;
   event["data"]["maxProperties"] = kDataPairsMax;
+  event["localized"]["maxProperties"] = fanout::kLocalesPerEventMax;
 }
 
 constexpr std::string_view kSchemas = R"json({
@@ -103,10 +104,16 @@ constexpr std::string_view kSchemas = R"json({
     "badge": {"type": "integer", "minimum": 0, "maximum": 2147483647},
     "category": {"type": "string", "minLength": 1}, "thread_id": {"type": "string", "minLength": 1},
     "click_url": {"type": "string", "format": "uri"}}},
+  "Wording": {"type": "object", "additionalProperties": false, "minProperties": 1, "properties": {
+    "title": {"type": "string", "minLength": 1}, "body": {"type": "string", "minLength": 1},
+    "image": {"type": "string", "format": "uri", "pattern": "^https://"},
+    "click_url": {"type": "string", "format": "uri"}}},
   "Event": {"type": "object", "additionalProperties": false, "required": ["app"],
     "properties": {
       "app": {"type": "string"},
       "notification": {"$ref": "#/components/schemas/Notification"},
+      "localized": {"type": "object", "description": "by language tag (de, pt-BR, zh-Hant), what is said otherwise than in notification: a device gets the words of its locale, else of its locale without its last parts (de-AT: de), else the notification's own",
+        "additionalProperties": {"$ref": "#/components/schemas/Wording"}},
       "data": {"type": "object", "additionalProperties": {"type": "string"}},
       "ttl": {"type": "integer", "minimum": 0, "description": "seconds; 0: now or never"},
       "priority": {"type": "string", "enum": ["urgent", "normal", "bulk"], "default": "normal"},

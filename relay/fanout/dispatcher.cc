@@ -110,6 +110,9 @@ void Dispatcher::rest(RunningJob& job) {
   }
   job.page = {};
   job.page_next = 0;
+  // Thousands of jobs may rest: languages are not kept for them meanwhile.
+  job.worded = {};
+  if (job.exhausted) job.scan.reset();
   job.lane.rests_until_ms = std::min(job.lane.rests_until_ms, rests_until(job));
 }
 

@@ -26,6 +26,7 @@
 #include "providers/provider.h"
 #include "relay/config/fanout_limits.h"
 #include "relay/fanout/ledger.h"
+#include "relay/fanout/localization.h"
 #include "relay/fanout/policy.h"
 #include "relay/fanout/rate_governor.h"
 #include "relay/fanout/send_rate.h"
@@ -71,6 +72,7 @@ struct Now {
 struct JobStart {
   store::Job job;
   push::Notification notification;
+  std::shared_ptr<const Localization> localization = {};  // null: one language
   bool now_or_never = false;
   // As its provider rendered it at `rendered_ms`, when the event was accepted; null: not yet.
   std::shared_ptr<const push::RenderedMessage> message = {};
@@ -169,6 +171,13 @@ class Dispatcher {
   std::size_t hand_out_retries(RunningJob& job, std::size_t devices_max, Now now);
   std::size_t hand_out_scanned(RunningJob& job, std::size_t devices_max, Now now);
   bool next_page(RunningJob& job, std::size_t devices, Now now);
+  // dispatcher_languages.cc
+  std::size_t hand_out_localized(RunningJob& job, std::size_t count, Now now);
+  bool load_language(RunningJob& job, std::uint16_t locale, Now now);
+  std::size_t submit_by_language(RunningJob& job, std::vector<push::PushBatch> batches, Now now);
+  std::shared_ptr<const push::RenderedMessage> message_in(RunningJob& job, std::size_t language,
+                                                          Now now);
+
   void page_done(RunningJob& job);
   void settle_by_fate(RunningJob& job, Now now);
   void decide_fate(RunningJob& job, Now now);

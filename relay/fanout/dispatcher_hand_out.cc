@@ -41,6 +41,7 @@ void Dispatcher::render(RunningJob& job, Now now) {
   }
   job.message = std::make_shared<const push::RenderedMessage>(std::move(*rendered));
   job.rendered_ms = now.calendar_ms;
+  job.worded.clear();
 }
 
 std::size_t Dispatcher::hand_out_retries(RunningJob& job, std::size_t devices_max, Now now) {
@@ -53,9 +54,12 @@ std::size_t Dispatcher::hand_out_retries(RunningJob& job, std::size_t devices_ma
     block(job, found.error(), now);
     return 0;
   }
+  for (const store::DueRetry& due : found->due) {
+    if (!load_language(job, due.locale, now)) return 0;
+  }
   job.next_due_ms = found->next_due_ms == 0 ? kNever : found->next_due_ms;
 
-  push::PushBatch batch{.message = job.message};
+  std::vector<push::PushBatch> batches(job.languages());
   for (store::DueRetry& due : found->due) {
     const store::DevicePosition position = due.retry.position;
     if (due.token.empty()) {
@@ -68,15 +72,14 @@ std::size_t Dispatcher::hand_out_retries(RunningJob& job, std::size_t devices_ma
                                                .attempts = due.retry.attempts,
                                                .read_ms = now.calendar_ms});
     job.held[position] = kOpen;
+    push::PushBatch& batch = batches[job.language(due.locale)];
     batch.targets.push_back({.tag = make_tag(job.index, number),
                              .id = push_identity(job.key.event, position),
                              .token_offset = static_cast<std::uint32_t>(batch.tokens.size()),
                              .token_length = static_cast<std::uint32_t>(due.token.size())});
     batch.tokens += due.token;
   }
-  const std::size_t handed = batch.targets.size();
-  submit(job, std::move(batch));
-  return handed;
+  return submit_by_language(job, std::move(batches), now);
 }
 
 // Makes the next page with devices the current one. False: there is none now.
@@ -120,6 +123,7 @@ std::size_t Dispatcher::hand_out_scanned(RunningJob& job, std::size_t devices_ma
   if (job.page_next == page.devices.size() && !next_page(job, devices_max, now)) return 0;
 
   const std::size_t count = std::min(devices_max, page.devices.size() - job.page_next);
+  if (job.localization) return hand_out_localized(job, count, now);
   const bool whole = job.page_next == 0 && count == page.devices.size();
   const auto read_ms =
       static_cast<std::uint32_t>(std::max<std::int64_t>(0, job.page_read_ms - job.taken_up_ms));

@@ -33,6 +33,9 @@ inline constexpr std::size_t kRetriesPerRead = 512;
 // Pages without a device that one hand-out walks over, for the same reason.
 inline constexpr int kEmptyPagesPerTurn = 64;
 inline constexpr std::string_view kLeftAudience = "LeftAudience";
+// In RunningJob::language_of: not looked at yet.
+inline constexpr std::uint8_t kUnknownLanguage = 0xff;
+static_assert(kLocalesPerEventMax < kUnknownLanguage);
 
 // A verdict's tag: job index, whether it is a retry, and which delivery of the job.
 inline constexpr int kIndexShift = 40;
@@ -85,6 +88,7 @@ struct Dispatcher::RunningJob {
         counters(start.job.counters),
         now_or_never(start.now_or_never),
         notification(std::move(start.notification)),
+        localization(std::move(start.localization)),
         taken_up_ms(now.calendar_ms),
         message(std::move(start.message)),
         rendered_ms(start.rendered_ms),
@@ -104,6 +108,11 @@ struct Dispatcher::RunningJob {
   // Nothing of it is handed out. What it is asked to be settled without being sent (its time has
   // passed) is settled all the same.
   bool halted() const { return paused || cancelling || stopped; }
+  std::size_t languages() const { return localization ? 1 + localization->wordings().size() : 1; }
+  // Of a locale that was loaded (`load_language`).
+  std::size_t language(std::uint16_t locale) const {
+    return localization ? language_of[locale] : 0;
+  }
   std::uint64_t unanswered() const { return ledger.open() + open_retries.size(); }
 
   const std::uint32_t index;
@@ -115,10 +124,16 @@ struct Dispatcher::RunningJob {
   store::Counters counters;       // with what is closed into a checkpoint
   const bool now_or_never;
   const push::Notification notification;
+  const std::shared_ptr<const Localization> localization;  // null: one language
   std::int64_t taken_up_ms;  // calendar; Ledger::Entry::read_ms counts from here
 
   std::shared_ptr<const push::RenderedMessage> message;
   std::int64_t rendered_ms;  // calendar
+  // Of an event in several languages: by a locale's number in the scan, the language of its devices
+  // (0: the default, n: wording n - 1); and the message of each wording, rendered when first
+  // wanted.
+  std::vector<std::uint8_t> language_of;
+  std::vector<std::shared_ptr<const push::RenderedMessage>> worded;
   std::optional<Fate> fate;
 
   std::unique_ptr<store::AudienceScan> scan;

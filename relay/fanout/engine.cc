@@ -160,11 +160,13 @@ class Engine::Impl {
       std::array<std::shared_ptr<const push::RenderedMessage>, std::size(kAllPlatforms)>;
   tl::expected<Rendered, Refusal> render(const std::string& app,
                                          const push::Notification& notification,
+                                         const Localization* localization,
                                          std::chrono::system_clock::time_point now);
   // An event on its way to the store: what is needed when it is accepted.
   struct Draft {
     store::Job job;  // of any platform, and nobody targeted yet
     push::Notification notification;
+    std::shared_ptr<const Localization> localization;
     bool now_or_never = false;
     Rendered rendered;
     Published done;
@@ -208,9 +210,9 @@ store::EventId Engine::Impl::next_event_id() {
 // A payload that no device can be sent is the publisher's to mend, now, not a million rejections.
 tl::expected<Engine::Impl::Rendered, Refusal> Engine::Impl::render(
     const std::string& app, const push::Notification& notification,
-    std::chrono::system_clock::time_point now) {
+    const Localization* localization, std::chrono::system_clock::time_point now) {
   Rendered messages;
-  std::optional<Refusal> refusal;
+  std::vector<push::RenderError> faults;
   for (const push::Platform platform : kAllPlatforms) {
     const Way* to = find_way(app, platform);
     if (to == nullptr || !to->provider) continue;
@@ -218,16 +220,21 @@ tl::expected<Engine::Impl::Rendered, Refusal> Engine::Impl::render(
     if (rendered) {
       messages[static_cast<std::size_t>(platform) - 1] =
           std::make_shared<const push::RenderedMessage>(std::move(*rendered));
+      if (localization != nullptr) {
+        check_wordings(*to->provider, notification, *localization, now, faults);
+      }
       continue;
     }
-    if (!refusal) {
-      refusal = Refusal{.kind = Refusal::Kind::kInvalid,
-                        .message = "the notification cannot be rendered for every platform"};
-    }
-    refusal->fields.push_back({rendered.error().pointer, rendered.error().message});
+    faults.push_back(std::move(rendered.error()));
   }
-  if (refusal) return tl::unexpected(*std::move(refusal));
-  return messages;
+  if (faults.empty()) return messages;
+  Refusal refusal{.kind = Refusal::Kind::kInvalid,
+                  .message = "the notification cannot be rendered for every platform",
+                  .fields = {}};
+  for (push::RenderError& fault : faults) {
+    refusal.fields.push_back({std::move(fault.pointer), std::move(fault.message)});
+  }
+  return tl::unexpected(std::move(refusal));
 }
 
 std::optional<Refusal> Engine::Impl::objection(const Publication& publication) const {
@@ -262,7 +269,8 @@ void Engine::Impl::publish(Publication publication, Published done) {
       .id = next_event_id(),
       .app = std::move(publication.app),
       .audience = std::move(publication.audience),
-      .content = encode_content(publication.notification, now_or_never),
+      .content =
+          encode_content(publication.notification, now_or_never, publication.localization.get()),
       .priority = static_cast<std::uint8_t>(publication.notification.priority),
       .accepted_ms = accepted_ms,
       .expires_ms =
@@ -273,22 +281,24 @@ void Engine::Impl::publish(Publication publication, Published done) {
   push::Notification notification = std::move(publication.notification);
   notification.event_id = to_string(event.id);
   notification.expires_at = provider_expiry(event.expires_ms, now_or_never);
-  auto rendered = render(event.app, notification, now);
+  auto rendered = render(event.app, notification, publication.localization.get(), now);
   if (!rendered) return done(tl::unexpected(std::move(rendered.error())));
   if (!inbox_.expect()) {
     return done(tl::unexpected(
         Refusal{.kind = Refusal::Kind::kDraining, .message = "the relay is shutting down"}));
   }
   // As much as can be is made here, and not on the writer's thread.
-  const auto draft = std::make_shared<Draft>(Draft{.job = {.key = {.event = event.id},
-                                                           .app = event.app,
-                                                           .priority = event.priority,
-                                                           .accepted_ms = accepted_ms,
-                                                           .expires_ms = event.expires_ms},
-                                                   .notification = std::move(notification),
-                                                   .now_or_never = now_or_never,
-                                                   .rendered = *std::move(rendered),
-                                                   .done = std::move(done)});
+  const auto draft =
+      std::make_shared<Draft>(Draft{.job = {.key = {.event = event.id},
+                                            .app = event.app,
+                                            .priority = event.priority,
+                                            .accepted_ms = accepted_ms,
+                                            .expires_ms = event.expires_ms},
+                                    .notification = std::move(notification),
+                                    .localization = std::move(publication.localization),
+                                    .now_or_never = now_or_never,
+                                    .rendered = *std::move(rendered),
+                                    .done = std::move(done)});
   store_.accept(std::move(event), [this, draft](store::Result<store::AcceptedEvent> accepted) {
     on_accepted(*draft, std::move(accepted));
   });
@@ -321,6 +331,7 @@ std::vector<Inbox::Started> Engine::Impl::jobs_of(Draft& draft,
         {.lane = find_way(job.app, platform)->lane,
          .start = {.job = std::move(job),
                    .notification = --left == 0 ? std::move(draft.notification) : draft.notification,
+                   .localization = draft.localization,
                    .now_or_never = draft.now_or_never,
                    .message = draft.rendered[place],
                    .rendered_ms = draft.job.accepted_ms}});

@@ -18,6 +18,7 @@ JobStart job_start(store::Job job, Content content) {
   const bool now_or_never = content.now_or_never;
   return {.job = std::move(job),
           .notification = std::move(content.notification),
+          .localization = std::move(content.localization),
           .now_or_never = now_or_never};
 }
 

@@ -24,9 +24,43 @@ constexpr std::pair<const char*, std::string push::Notification::*> kTexts[] = {
     {"webpush", &push::Notification::webpush_json},
 };
 
+// The same for what one language says.
+constexpr std::pair<const char*, std::string Wording::*> kWordingTexts[] = {
+    {"locale", &Wording::locale}, {"title", &Wording::title},         {"body", &Wording::body},
+    {"image", &Wording::image},   {"click_url", &Wording::click_url},
+};
+
+nlohmann::json encode_wordings(const Localization& localization) {
+  auto list = nlohmann::json::array();
+  for (const Wording& wording : localization.wordings()) {
+    nlohmann::json one = nlohmann::json::object();
+    for (const auto& [name, field] : kWordingTexts) {
+      if (!(wording.*field).empty()) one[name] = wording.*field;
+    }
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
+std::shared_ptr<const Localization> decode_wordings(const nlohmann::json& list) {
+  auto localization = std::make_shared<Localization>();
+  for (const auto& one : list) {
+    if (!one.is_object()) continue;
+    Wording wording;
+    for (const auto& [name, field] : kWordingTexts) {
+      if (const auto found = one.find(name); found != one.end() && found->is_string()) {
+        wording.*field = found->get<std::string>();
+      }
+    }
+    localization->add(std::move(wording));
+  }
+  return localization->empty() ? nullptr : localization;
+}
+
 }  // namespace
 
-std::string encode_content(const push::Notification& notification, bool now_or_never) {
+std::string encode_content(const push::Notification& notification, bool now_or_never,
+                           const Localization* localization) {
   nlohmann::json content{{"format", kFormat}};
   for (const auto& [name, field] : kTexts) {
     if (!(notification.*field).empty()) content[name] = notification.*field;
@@ -34,6 +68,7 @@ std::string encode_content(const push::Notification& notification, bool now_or_n
   if (notification.badge) content["badge"] = *notification.badge;
   if (!notification.data.empty()) content["data"] = notification.data;
   if (now_or_never) content["now_or_never"] = true;
+  if (localization != nullptr) content["localized"] = encode_wordings(*localization);
   return content.dump();
 }
 
@@ -59,6 +94,10 @@ tl::expected<Content, std::string> decode_content(std::string_view text) {
   }
   if (const auto once = json.find("now_or_never"); once != json.end()) {
     content.now_or_never = *once == true;
+  }
+  if (const auto localized = json.find("localized");
+      localized != json.end() && localized->is_array()) {
+    content.localization = decode_wordings(*localized);
   }
   return content;
 }

@@ -4,10 +4,12 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "providers/notification.h"
+#include "relay/fanout/localization.h"
 #include "storage/store.h"
 
 namespace carillon::fanout {
@@ -17,9 +19,10 @@ struct Publication {
   store::Audience audience;
   // event_id and expires_at are set by the engine when it accepts the event.
   push::Notification notification;
-  std::chrono::seconds ttl{0};                 // 0: now or never
-  std::string idempotency_key;                 // empty: none
-  std::array<std::uint8_t, 32> body_digest{};  // SHA-256 of the request's body
+  std::shared_ptr<const Localization> localization;  // null: one language
+  std::chrono::seconds ttl{0};                       // 0: now or never
+  std::string idempotency_key;                       // empty: none
+  std::array<std::uint8_t, 32> body_digest{};        // SHA-256 of the request's body
 };
 
 // Why an event was not accepted. Nothing was stored.

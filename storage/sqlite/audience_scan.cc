@@ -194,10 +194,10 @@ void AudiencePages::take_window(const FrozenAudience& audience, DevicePosition a
   }
 }
 
-std::optional<std::string> AudiencePages::token_of(AudienceTables& tables,
-                                                   const FrozenAudience& audience,
-                                                   DevicePosition position) {
-  if (audience.expression) return frozen_token_of(audience, position);
+std::optional<AudiencePages::Reached> AudiencePages::device_of(AudienceTables& tables,
+                                                               const FrozenAudience& audience,
+                                                               DevicePosition position) {
+  if (audience.expression) return frozen_device_of(audience, position);
   if (audience.topic != 0) {
     const auto whole = tables.member(audience.topic, subscriber_of(position));
     const auto single = tables.device_member(audience.topic, position);
@@ -210,13 +210,13 @@ std::optional<std::string> AudiencePages::token_of(AudienceTables& tables,
       device->since > audience.frozen) {
     return std::nullopt;
   }
-  return std::move(device->token);
+  return Reached{.token = std::move(device->token), .locale = device->locale};
 }
 
-std::optional<std::string> AudiencePages::frozen_token_of(const FrozenAudience& audience,
-                                                          DevicePosition position) {
+std::optional<AudiencePages::Reached> AudiencePages::frozen_device_of(
+    const FrozenAudience& audience, DevicePosition position) {
   const std::uint32_t subscriber = subscriber_of(position);
-  std::optional<std::string> token;
+  std::optional<Reached> reached;
   HotDevice device;
   hot_.restart();
   if (hot_.to(position, device) && device.key == position && is_in(device, audience)) {
@@ -226,12 +226,13 @@ std::optional<std::string> AudiencePages::frozen_token_of(const FrozenAudience& 
     candidates_.set(subscriber - window_.base);
     matcher_.evaluate(window_.base, candidates_, sure_, maybe_);
     if (maybe_.test(subscriber - window_.base) && matcher_.matches(device)) {
-      hot_.take_token(token.emplace());
+      reached.emplace().locale = device.locale;
+      hot_.take_token(reached->token);
     }
     matcher_.close();
   }
   hot_.restart();
-  return token;
+  return reached;
 }
 
 void AudiencePages::load_texts(std::vector<std::string>& texts) {

@@ -32,17 +32,20 @@ class AudiencePages {
 
   void read(const FrozenAudience& audience, DevicePosition after, std::size_t limit,
             DevicePage& page);
-  // Whether the device at the position is in the audience now, and its token if so.
-  std::optional<std::string> token_of(AudienceTables& tables, const FrozenAudience& audience,
-                                      DevicePosition position);
+  // The device at the position, if it is in the audience now.
+  struct Reached {
+    std::string token;
+    std::uint16_t locale = 0;  // its number in dict; 0: none
+  };
+  std::optional<Reached> device_of(AudienceTables& tables, const FrozenAudience& audience,
+                                   DevicePosition position);
   // Texts of dict from `texts.size()` on: index i is of id i.
   void load_texts(std::vector<std::string>& texts);
 
  private:
   void read_topic(const FrozenAudience& audience, DevicePosition after, std::size_t limit,
                   DevicePage& page);
-  std::optional<std::string> frozen_token_of(const FrozenAudience& audience,
-                                             DevicePosition position);
+  std::optional<Reached> frozen_device_of(const FrozenAudience& audience, DevicePosition position);
   void read_names(const FrozenAudience& audience, DevicePosition after, std::size_t limit,
                   DevicePage& page);
   void read_frozen(const FrozenAudience& audience, DevicePosition after, std::size_t limit,

@@ -174,7 +174,7 @@ DeviceFate EventReport::explain(const EventId& id, std::string_view name) {
   if (!audience) fail_corrupt("a job");
   const bool running = !is_finished(job->state);
   if (!was_frozen(*audience, at.position, running) ||
-      !pages_.token_of(audience_, *audience, at.position)) {
+      !pages_.device_of(audience_, *audience, at.position)) {
     fate.kind = came_later(*audience, at.position) ? DeviceFate::Kind::kCameLater
                                                    : DeviceFate::Kind::kNotInAudience;
     return fate;

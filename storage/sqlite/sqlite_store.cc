@@ -32,15 +32,16 @@ class SqliteAudienceScan final : public AudienceScan {
       : readers_(readers), audience_(audience) {}
 
   Result<void> read(DevicePosition after, std::size_t limit, DevicePage& page) override {
-    return readers_.with([&](ReadSession& session) {
-      session.pages.read(audience_, after, limit, page);
-      std::uint16_t highest = 0;
-      for (const auto& device : page.devices) highest = std::max(highest, device.locale);
-      if (highest != 0 && highest >= texts_.size()) session.pages.load_texts(texts_);
-    });
+    return readers_.with(
+        [&](ReadSession& session) { session.pages.read(audience_, after, limit, page); });
   }
 
-  std::string_view locale(std::uint16_t index) const override {
+  // Few events ask for it: texts are read when one does, those that are new by then.
+  Result<std::string_view> locale(std::uint16_t index) override {
+    if (index != 0 && index >= texts_.size()) {
+      auto loaded = readers_.with([&](ReadSession& session) { session.pages.load_texts(texts_); });
+      if (!loaded) return tl::unexpected(std::move(loaded.error()));
+    }
     return index < texts_.size() ? std::string_view(texts_[index]) : std::string_view();
   }
 
@@ -289,8 +290,10 @@ class SqliteStore final : public Store {
         return true;
       });
       for (DueRetry& due : found.due) {
-        auto token = session.pages.token_of(session.audience, audience, due.retry.position);
-        if (token) due.token = *std::move(token);
+        auto device = session.pages.device_of(session.audience, audience, due.retry.position);
+        if (!device) continue;
+        due.token = std::move(device->token);
+        due.locale = device->locale;
       }
       return found;
     });

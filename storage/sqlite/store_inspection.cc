@@ -259,7 +259,7 @@ class StoreInspector {
       if (!frozen) continue;
       part(of, hex_of(job.key.event), [&](auto& about) {
         const bool in = was_frozen(*frozen, position) &&
-                        pages.token_of(audience, *frozen, position).has_value();
+                        pages.device_of(audience, *frozen, position).has_value();
         about.push_back(flag("in_audience", in));
         about.push_back(flag("behind_cursor", position <= job.cursor ||
                                                   std::binary_search(job.beyond.begin(),

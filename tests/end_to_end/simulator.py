@@ -120,6 +120,13 @@ mix = "{mix}"
                 raise
             return {"received": 0, "unique_devices": 0, "duplicates": 0, "shown_twice": 0}
 
+    def add_phones(self, count, platform):
+        """Phones with an inbox, beyond the population: device, subscriber, token or subscription."""
+        return self._ask("POST", "/sim/phones", {"count": count, "platform": platform})["phones"]
+
+    def inbox(self, device):
+        return self._ask("GET", f"/sim/devices/{device}")["inbox"]
+
     def stats(self):
         return self._ask("GET", "/sim/stats")
 

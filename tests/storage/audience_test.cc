@@ -138,6 +138,31 @@ TEST_F(AudienceTest, WhoDoesNotSatisfyItAnyMoreIsNotSentToAndWhoChangesElsewhere
   EXPECT_EQ(store_->due_retries(job, 5, 10, {})->due.at(0).token, "");
 }
 
+TEST_F(AudienceTest, ARetryOfAConditionKnowsItsDevicesLocale) {
+  const AttributeView pro{.name = "plan", .value = std::string_view("pro")};
+  const std::string_view topics[] = {"news"};
+  ASSERT_TRUE(store_->put_device({.app = "video",
+                                  .device = "a",
+                                  .token = "aa",
+                                  .subscriber = "ann",
+                                  .locale = "de-AT",
+                                  .topics = topics,
+                                  .attributes = std::span(&pro, 1)},
+                                 1000));
+  const JobKey job = accept({.condition = all({in("news"), plan("pro")})});
+  const auto devices = scan_all(*store_, job);
+  ASSERT_EQ(devices.size(), 1u);
+  Checkpoint checkpoint{.job = job};
+  checkpoint.retries.push_back(
+      {.position = devices[0].position, .due_ms = 1, .attempts = 1, .reason = "r"});
+  ASSERT_TRUE(record_now(*store_, {checkpoint}));
+  const auto scan = store_->scan(job);
+  ASSERT_TRUE(scan);
+  const auto due = store_->due_retries(job, 5, 10, {})->due.at(0);
+  EXPECT_EQ(devices[0].locale, "de-AT");
+  EXPECT_EQ((*scan)->locale(due.locale).value(), "de-AT");
+}
+
 TEST_F(AudienceTest, ADeviceThatIsNamedForSeveralReasonsIsInItOnce) {
   put("a", "ann", "pro", {"news", "sports"});
   put("b", "bob", "");

@@ -748,6 +748,7 @@ TEST_P(Recording, HandsOutRetriesAsTheyComeDue) {
   EXPECT_EQ(found->due[0].retry.position, devices_[3].position);
   EXPECT_EQ(found->due[0].retry.reason, "TooManyRequests");
   EXPECT_EQ(found->due[0].token, "a3");
+  EXPECT_EQ(found->due[0].locale, 0) << "none was given";
   EXPECT_EQ(found->next_due_ms, 300);
   found = store_->due_retries(job(1), 250, 1, {});
   EXPECT_EQ(found->due.size(), 1u);
@@ -794,6 +795,27 @@ TEST_P(Recording, HandsOutARetryWithoutATokenWhenTheDeviceLeft) {
   ASSERT_TRUE(retries);
   for (const auto& due : retries->due) found.push_back(due.token);
   EXPECT_EQ(found, (Tokens{"", "", "", "new", "a4"}));
+}
+
+TEST_P(Recording, ARetryKnowsTheLocaleThatItsDeviceHasNow) {
+  put({.device = "d-2", .token = "a2", .subscriber = "u-2", .locale = "de-AT"});
+  Checkpoint step = checkpoint(5);
+  for (const std::size_t i : {2u, 3u}) {
+    step.retries.push_back(
+        {.position = devices_[i].position, .due_ms = 1, .attempts = 1, .reason = "r"});
+  }
+  ASSERT_TRUE(record_now(*store_, {step}));
+  auto scan = store_->scan(job(1));
+  ASSERT_TRUE(scan);
+  const auto locales = [&] {
+    std::vector<std::string> texts;
+    const auto retries = store_->due_retries(job(1), 5, 10, {});
+    for (const auto& due : retries->due) texts.emplace_back((*scan)->locale(due.locale).value());
+    return texts;
+  };
+  EXPECT_EQ(locales(), (std::vector<std::string>{"de-AT", ""}));
+  put({.device = "d-3", .token = "a3", .subscriber = "u-3", .locale = "fr"});
+  EXPECT_EQ(locales(), (std::vector<std::string>{"de-AT", "fr"})) << "one that came after the scan";
 }
 
 TEST_P(Recording, RemovesADeadTokenOnlyIfItIsStillTheOne) {

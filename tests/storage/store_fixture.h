@@ -121,7 +121,7 @@ inline std::vector<ScannedDevice> scan_all(Store& store, const JobKey& job,
       EXPECT_LE(entry.position, page.through);
       EXPECT_TRUE(devices.empty() || devices.back().position < entry.position);
       devices.push_back({entry.position, page.tokens.substr(entry.token_offset, entry.token_length),
-                         std::string(entry.locale ? (*scan)->locale(entry.locale) : "")});
+                         std::string((*scan)->locale(entry.locale).value())});
     }
     after = page.through;
   } while (!page.end);

@@ -395,7 +395,7 @@ class StoreFuzz : public testing::Test {
         last = device.position;
         ASSERT_LE(device.position, page.through);
         ASSERT_LE(std::size_t{device.token_offset} + device.token_length, page.tokens.size());
-        if (device.locale != 0) (void)(*scan)->locale(device.locale);
+        ends("locale", (*scan)->locale(device.locale));
       }
       if (page.end) return;
       ASSERT_GT(page.through, after) << "a page must move on";

@@ -85,6 +85,26 @@ std::string pairs(std::size_t count) {
   return out + "}";
 }
 
+std::string languages(std::size_t count) {
+  std::string out = "{";
+  for (std::size_t i = 0; i < count; ++i) {
+    out += (i == 0 ? "\"de-" : ",\"de-") + std::to_string(i) + R"(":{"title":"t"})";
+  }
+  return out + "}";
+}
+// Of so many bytes of tags and texts.
+std::string sized_languages(std::size_t bytes) {
+  std::string out = "{";
+  for (char c = 'a'; bytes > 0; ++c) {
+    const std::size_t part = std::min<std::size_t>(bytes, 2 + 2 * 1'000);
+    const std::string words((part - 2) / 2, 'x');
+    out += (c == 'a' ? "\"d" : ",\"d") + std::string(1, c) + R"(":{"title":")" + words +
+           R"(","body":")" + std::string(part - 2 - words.size(), 'x') + R"("})";
+    bytes -= part;
+  }
+  return out + "}";
+}
+
 std::vector<Row> rows() {
   return {
       {"/app", text(64), true},
@@ -141,6 +161,39 @@ std::vector<Row> rows() {
       {"/ttl", "-1"},
       {"/ttl", "1.5"},
       {"/ttl", R"("60")"},
+      {"/localized", "{}", true},
+      {"/localized", "[]"},
+      {"/localized", languages(fanout::kLocalesPerEventMax), true},
+      {"/localized", languages(fanout::kLocalesPerEventMax + 1)},
+      {"/localized", sized_languages(fanout::kLocalizedBytesMax), true},
+      {"/localized", sized_languages(fanout::kLocalizedBytesMax + 1)},
+      {"/localized/de", R"({"title":"t","body":"b","image":"https://i","click_url":"app:x"})",
+       true},
+      {"/localized/de", "{}"},
+      {"/localized/de", R"("x")"},
+      {"/localized/de", R"({"sound":"s"})", false, "/localized/de/sound"},
+      {"/localized/de", R"({"title":1})", false, "/localized/de/title"},
+      {"/localized/de", R"({"title":""})", false, "/localized/de/title"},
+      {"/localized/de", "{\"body\":" + text(kTextBytesMax + 1) + "}", false, "/localized/de/body"},
+      {"/localized/de", R"({"image":"http://i"})", false, "/localized/de/image"},
+      {"/localized/de", R"({"click_url":"none"})", false, "/localized/de/click_url"},
+      {"/localized", R"({"pt_BR":{"title":"t"},"pt-br":{"title":"t"}})", false, "/localized/pt_BR"},
+      {"/localized", R"({"iw":{"title":"t"},"he":{"title":"t"}})", false, "/localized/iw"},
+      {"/localized/zh-Hant-TW", R"({"title":"t"})", true},
+      {"/localized/es-419", R"({"title":"t"})", true},
+      {"/localized/a", R"({"title":"t"})"},
+      {"/localized/de-", R"({"title":"t"})"},
+      {"/localized/d3", R"({"title":"t"})"},
+      {"/localized/de AT", R"({"title":"t"})"},
+      {"/localized/deutsche", R"({"title":"t"})", true},
+      {"/localized/deutscher", R"({"title":"t"})"},
+      {"/localized/de-12345678", R"({"title":"t"})", true},
+      {"/localized/de-123456789", R"({"title":"t"})"},
+      {"/localized/de-1234567-1234567-1234567-12345678", R"({"title":"t"})", true},
+      {"/localized/de-1234567-1234567-1234567-12345678-1", R"({"title":"t"})"},
+      {"/localized/default", R"({"title":"t"})", true},
+      {"/localized", R"({"":{"title":"t"}})", false, "/localized/"},
+      {"/localized/de~1AT", R"({"title":"t"})"},
       {"/priority", R"("bulk")", true},
       {"/priority", R"("normal")", true},
       {"/priority", R"("high")"},
@@ -236,6 +289,28 @@ TEST(EventParser, BoundsTopicsAndNamesTogether) {
   };
   EXPECT_TRUE(both(store::kNamedAudienceMax / 2, store::kNamedAudienceMax / 2));
   EXPECT_FALSE(both(store::kNamedAudienceMax / 2, store::kNamedAudienceMax / 2 + 1));
+}
+
+TEST(EventParser, ReadsWhatIsSaidByLanguage) {
+  const auto event = parse_event(R"({"app":"a","topic":"t","notification":{"title":"New"},
+    "localized":{"pt-BR":{"title":"Novo","click_url":"app:pt"},
+                 "de":{"title":"Neu","body":"Glocken","image":"https://i.example/de"}}})");
+  ASSERT_TRUE(event) << event.error().errors[0].detail;
+  ASSERT_TRUE(event->localization);
+  EXPECT_EQ(
+      event->localization->wordings(),
+      (std::vector<fanout::Wording>{
+          {.locale = "de", .title = "Neu", .body = "Glocken", .image = "https://i.example/de"},
+          {.locale = "pt-BR", .title = "Novo", .click_url = "app:pt"}}));
+  EXPECT_FALSE(
+      parse_event(R"({"app":"a","topic":"t","data":{"k":"v"},"localized":{}})")->localization);
+}
+
+TEST(EventParser, WhoseLanguageIsNotThereGetsSomethingToRead) {
+  const auto parsed =
+      parse_event(R"({"app":"a","topic":"t","data":{"k":"v"},"localized":{"de":{"title":"x"}}})");
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().errors[0].pointer, "/notification");
 }
 
 TEST(EventParser, WantsSomethingToSend) {

@@ -109,7 +109,9 @@ class DispatcherTest : public testing::Test {
     auto jobs = store_->unfinished_jobs();
     ASSERT_TRUE(jobs) << jobs.error().message;
     for (store::Job& job : *jobs) {
-      dispatcher_->take_up(0, {.job = std::move(job), .notification = {.title = title_}});
+      dispatcher_->take_up(0, {.job = std::move(job),
+                               .notification = {.title = title_},
+                               .localization = localization_});
     }
   }
   void crash(ScriptedProvider* provider) { start(provider); }
@@ -185,6 +187,7 @@ class DispatcherTest : public testing::Test {
   Now now_{.calendar_ms = kStart, .monotonic_ms = 1'000};
   std::uint16_t events_ = 0;
   std::string title_ = "hello";
+  std::shared_ptr<const Localization> localization_;
   LaneTotals totals_;
   LaneOptions lane_options_;
   ScriptedProvider* provider_ = nullptr;

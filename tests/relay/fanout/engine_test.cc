@@ -184,6 +184,40 @@ TEST_F(EngineTest, WhatNoProviderWouldTakeIsRefusedWithTheFieldAndNothingIsStore
   EXPECT_TRUE(store_->events({}, 10)->empty());
 }
 
+TEST_F(EngineTest, EachLanguageIsHeldToWhatTheProviderTakes) {
+  subscribe(1);
+  start();
+  Publication publication = hello();
+  Localization languages;
+  languages.add({.locale = "de", .title = std::string(100, 'x')});
+  languages.add({.locale = "pt-BR", .title = std::string(101, 'x')});
+  languages.add({.locale = "fr", .body = std::string(101, 'x')});
+  publication.localization = std::make_shared<const Localization>(languages);
+  const auto refused = engine_->publish(publication);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, Refusal::Kind::kInvalid);
+  ASSERT_EQ(refused.error().fields.size(), 1u);
+  EXPECT_EQ(refused.error().fields[0].pointer, "/localized/pt-BR/title");
+  EXPECT_TRUE(store_->events({}, 10)->empty());
+
+  // Where the default is at fault, languages are not looked at: it would be told once for each.
+  publication.notification.title = std::string(101, 'x');
+  EXPECT_EQ(engine_->publish(publication).error().fields.size(), 1u);
+}
+
+TEST_F(EngineTest, NoMoreThanSoManyFaultsOfLanguagesAreTold) {
+  start();
+  Publication publication = hello();
+  Localization languages;
+  for (std::size_t i = 0; i <= kWordingFaultsMax; ++i) {
+    languages.add({.locale = "x" + std::string(1, static_cast<char>('a' + i % 26)) +
+                             std::string(1, static_cast<char>('a' + i / 26)),
+                   .title = std::string(101, 'x')});
+  }
+  publication.localization = std::make_shared<const Localization>(languages);
+  EXPECT_EQ(engine_->publish(publication).error().fields.size(), kWordingFaultsMax);
+}
+
 TEST_F(EngineTest, AnUnknownAppIsRefused) {
   start();
   Publication publication = hello();

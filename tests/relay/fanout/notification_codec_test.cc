@@ -38,6 +38,34 @@ TEST(NotificationCodec, KeepsEverythingThatIsNeededToRenderAgain) {
   EXPECT_TRUE(read->now_or_never);
 }
 
+TEST(NotificationCodec, KeepsEveryLanguageAsItWasWritten) {
+  Localization said;
+  said.add(
+      {.locale = "pt-BR", .title = "Novo", .body = "Sinos", .image = "https://cdn.example/pt"});
+  said.add({.locale = "de_AT", .click_url = "app:at"});
+  const auto read = decode_content(encode_content({.title = "New"}, false, &said));
+  ASSERT_TRUE(read) << read.error();
+  ASSERT_TRUE(read->localization);
+  EXPECT_EQ(read->localization->wordings(), said.wordings());
+}
+
+TEST(NotificationCodec, ReadsAnEventOfBeforeThereWereLanguages) {
+  const auto read = decode_content(R"({"format":1,"title":"New","badge":3})");
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(read->notification.title, "New");
+  EXPECT_FALSE(read->localization);
+}
+
+TEST(NotificationCodec, PassesOverLanguagesThatAreNone) {
+  const auto read =
+      decode_content(R"({"format":1,"localized":[1,{"locale":"de","title":"Neu","body":7}]})");
+  ASSERT_TRUE(read) << read.error();
+  ASSERT_TRUE(read->localization);
+  EXPECT_EQ(read->localization->wordings(),
+            (std::vector<Wording>{{.locale = "de", .title = "Neu"}}));
+  EXPECT_FALSE(decode_content(R"({"format":1,"localized":[]})")->localization);
+}
+
 TEST(NotificationCodec, RefusesWhatItDidNotWrite) {
   for (const char* bad : {"", "null", "[]", "{", "{}", R"({"format":2})", R"({"format":"1"})"}) {
     EXPECT_FALSE(decode_content(bad)) << bad;

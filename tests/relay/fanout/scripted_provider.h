@@ -18,6 +18,7 @@ class ScriptedProvider : public push::Provider {
     std::uint64_t tag = 0;
     std::string token;
     std::array<std::uint8_t, 16> id{};
+    std::string body;
   };
 
   explicit ScriptedProvider(push::Platform platform = push::Platform::kApns)
@@ -34,10 +35,13 @@ class ScriptedProvider : public push::Provider {
     return push::RenderedMessage{.body = notification.title};
   }
   void submit(push::PushBatch batch) override {
+    ++batches;
     urgent_batches += batch.urgent ? 1 : 0;
     for (const push::PushTarget& target : batch.targets) {
-      open.push_back({target.tag, std::string(batch.token(target)), target.id});
+      open.push_back(
+          {target.tag, std::string(batch.token(target)), target.id, batch.message->body});
       ++times_sent[open.back().token];
+      bodies_sent[open.back().token] = batch.message->body;
       identities[open.back().token].insert(target.id);
     }
   }
@@ -48,6 +52,8 @@ class ScriptedProvider : public push::Provider {
   std::size_t window_size = 100;
   std::deque<Sent> open;  // submitted, not answered
   std::map<std::string, int> times_sent;
+  std::map<std::string, std::string> bodies_sent;  // by token, the latest
+  int batches = 0;
   int urgent_batches = 0;
   mutable std::atomic<int> times_rendered{0};  // by publishers' threads, too
   std::map<std::string, std::set<std::array<std::uint8_t, 16>>> identities;
