@@ -9,18 +9,22 @@
 
 namespace carillon::push {
 
-std::string data_pointer(std::string_view name) {
-  std::string pointer = "/data/";
+std::string pointer_part(std::string_view name) {
+  std::string part;
   for (const char c : name) {
     if (c == '~') {
-      pointer += "~0";
+      part += "~0";
     } else if (c == '/') {
-      pointer += "~1";
+      part += "~1";
     } else {
-      pointer += c;
+      part += c;
     }
   }
-  return pointer;
+  return part;
+}
+
+std::string data_pointer(std::string_view name) {
+  return "/data/" + pointer_part(name);
 }
 
 tl::expected<nlohmann::json, RenderError> parse_own_words(std::string_view text,

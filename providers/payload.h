@@ -11,7 +11,10 @@
 
 namespace carillon::push {
 
-// RFC 6901: "/data/" and the escaped name.
+// A name as one part of a pointer: '~' and '/' escaped (RFC 6901, section 3).
+std::string pointer_part(std::string_view name);
+
+// "/data/" and the escaped name.
 std::string data_pointer(std::string_view name);
 
 // The publisher's words for one platform. `text` empty: an empty object. `pointer` is where they

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "providers/fcm/fcm_words.h"
 #include "providers/payload.h"
 
 namespace carillon::push {
@@ -15,49 +16,9 @@ namespace {
 
 using nlohmann::json;
 
-// Firebase, "Message": what data may not be named. Ours are what the app reads from us.
-constexpr std::array<std::string_view, 2> kReservedNames = {"from", "message_type"};
-constexpr std::array<std::string_view, 3> kReservedPrefixes = {"google.", "gcm.notification.",
-                                                               "carillon_"};
-// Whom a message goes to is not the publisher's to say once more.
-constexpr std::array<std::string_view, 5> kReservedMembers = {"token", "topic", "condition", "fid",
-                                                              "name"};
-
-bool is_reserved(std::string_view name) {
-  return std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end() ||
-         std::any_of(kReservedPrefixes.begin(), kReservedPrefixes.end(),
-                     [name](std::string_view prefix) { return name.starts_with(prefix); });
-}
-
-std::optional<RenderError> check_own_words(const json& own_words) {
-  for (const std::string_view name : kReservedMembers) {
-    if (own_words.contains(name)) {
-      return RenderError{.pointer = fmt::format("/fcm/{}", name),
-                         .message = "is a member that Carillon sets itself"};
-    }
-  }
-  for (const char* name : {"notification", "data", "android"}) {
-    if (own_words.contains(name) && !own_words[name].is_object()) {
-      return RenderError{.pointer = fmt::format("/fcm/{}", name),
-                         .message = "must be a JSON object"};
-    }
-  }
-  if (!own_words.contains("data")) return std::nullopt;
-  for (const auto& [name, value] : own_words["data"].items()) {
-    if (is_reserved(name)) {
-      return RenderError{.pointer = "/fcm" + data_pointer(name),
-                         .message = "is a name that FCM or Carillon reserves"};
-    }
-    if (!value.is_string() && !value.is_null()) {
-      return RenderError{.pointer = "/fcm" + data_pointer(name), .message = "must be a string"};
-    }
-  }
-  return std::nullopt;
-}
-
 std::optional<RenderError> check_names(const Notification& notification) {
   for (const auto& [name, value] : notification.data) {
-    if (is_reserved(name)) {
+    if (is_reserved_fcm_name(name)) {
       return RenderError{.pointer = data_pointer(name),
                          .message = "is a name that FCM or Carillon reserves"};
     }
@@ -110,20 +71,33 @@ json render_android(const Notification& notification, std::chrono::system_clock:
   return android;
 }
 
+// Data of android and webpush stands in the place of the common data there, and would leave the
+// device without what the app reads from us.
+void keep_own_data(const json& data, json& content) {
+  for (const char* const part : {"android", "webpush"}) {
+    const auto found = content.find(part);
+    if (found == content.end() || !found->contains("data")) continue;
+    for (const auto& [name, value] : data.items()) {
+      if (name.starts_with("carillon_")) (*found)["data"][name] = value;
+    }
+  }
+}
+
 }  // namespace
 
 tl::expected<RenderedMessage, RenderError> render_fcm(const Notification& notification,
                                                       std::chrono::system_clock::time_point now) {
-  const auto own_words = parse_own_words(notification.fcm_json, "/fcm");
+  const auto own_words = read_fcm_words(notification.fcm_json);
   if (!own_words) return tl::unexpected(own_words.error());
-  if (auto error = check_own_words(*own_words)) return tl::unexpected(*error);
   if (auto error = check_names(notification)) return tl::unexpected(*error);
 
   json content = json::object();
   if (!notification.silent()) content["notification"] = render_notification(notification);
-  content["data"] = render_data(notification);
+  const json data = render_data(notification);
+  content["data"] = data;
   content["android"] = render_android(notification, now);
   content.merge_patch(*own_words);
+  keep_own_data(data, content);
 
   const std::string text = dump(content);
   if (text.size() > kFcmPayloadBytesMax) {

@@ -18,9 +18,10 @@ using Kind = VerdictKind;
 
 // What of the body matters. Everything is optional: a 502 comes as HTML, a 400 without details.
 struct ErrorBody {
-  std::string status;      // google.rpc.Code: "INVALID_ARGUMENT"
-  std::string error_code;  // FcmError: "UNREGISTERED"
-  std::string text;        // all messages and descriptions, lower case
+  std::string status;       // google.rpc.Code: "INVALID_ARGUMENT"
+  std::string error_code;   // FcmError: "UNREGISTERED"
+  std::string apns_reason;  // ApnsError: what Apple said to FCM, "BadDeviceToken"
+  std::string text;         // all messages and descriptions, lower case
   bool blames_token = false;
 };
 
@@ -68,6 +69,7 @@ void read_detail(const json& detail, ErrorBody& body) {
   // By its type where it names one: other details have an errorCode as well, ApnsError a reason.
   const std::string type = text_member(detail, "@type");
   if (type.ends_with(".FcmError")) body.error_code = text_member(detail, "errorCode");
+  if (type.ends_with(".ApnsError")) body.apns_reason = text_member(detail, "reason");
   for (const char* list : {"fieldViolations", "violations"}) {
     const auto violations = detail.find(list);
     if (violations == detail.end() || !violations->is_array()) continue;
@@ -134,6 +136,10 @@ FcmJudgement judge_fcm(const Answer& answer, std::chrono::system_clock::time_poi
       // About this message, in a word that is not ours to guess: not about our credential.
       verdict.kind = Kind::kNotificationRefused;
     }
+  }
+  // For people: what is judged by is FCM's word.
+  if (!body.apns_reason.empty()) {
+    verdict.reason = reason_of(fmt::format("{}:{}", verdict.reason, body.apns_reason));
   }
   const bool about_arguments = verdict.kind == Kind::kNotificationRefused && answer.status == 400;
   if (about_arguments && body.blames_token) verdict.kind = Kind::kTokenUnusable;

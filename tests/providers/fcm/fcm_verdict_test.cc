@@ -121,6 +121,28 @@ TEST(FcmVerdict, TellsWhoseQuotaIsSpent) {
   EXPECT_EQ(scope("Quota exceeded."), Scope::kNone);
 }
 
+TEST(FcmVerdict, TellsWhatAppleSaidAndJudgesByFcmsWord) {
+  const auto with_apns = [](std::uint16_t status, std::string_view error_code,
+                            const nlohmann::json& apns_reason) {
+    auto body = nlohmann::json::parse(error_body(status, "STATUS", error_code));
+    body["error"]["details"].push_back(
+        {{"@type", "type.googleapis.com/google.firebase.fcm.v1.ApnsError"},
+         {"statusCode", 403},
+         {"reason", apns_reason}});
+    return judge(status, body.dump());
+  };
+  const auto key = with_apns(401, "THIRD_PARTY_AUTH_ERROR", "InvalidProviderToken");
+  EXPECT_EQ(key.verdict.reason, "THIRD_PARTY_AUTH_ERROR:InvalidProviderToken");
+  EXPECT_EQ(key.verdict.kind, Kind::kNotificationRefused);
+  EXPECT_EQ(key.advice, Advice::kNone);
+  const auto argument = with_apns(400, "INVALID_ARGUMENT", "Unregistered");
+  EXPECT_EQ(argument.verdict.reason, "INVALID_ARGUMENT:Unregistered");
+  EXPECT_EQ(argument.verdict.kind, Kind::kNotificationRefused) << "only UNREGISTERED kills a token";
+  EXPECT_EQ(with_apns(404, "UNREGISTERED", 7).verdict.reason, "UNREGISTERED");
+  EXPECT_LE(with_apns(404, "UNREGISTERED", std::string(200, 'x')).verdict.reason.size(),
+            kReasonBytesMax);
+}
+
 TEST(FcmVerdict, ReadsRetryAfterAsSecondsOrAsADate) {
   EXPECT_EQ(judge(503, error_body(503, "UNAVAILABLE", "UNAVAILABLE"), "120").verdict.retry_after,
             120s);
