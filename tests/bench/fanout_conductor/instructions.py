@@ -11,9 +11,12 @@ import callgrind
 from senders import RelaySender, other_senders
 from world import World
 
-FEW, MANY = 4_000, 24_000
+# Both so large that every connection is open, and every pool of what is used again is full.
+FEW, MANY = 20_000, 60_000
 # By time callgrind's relay would make fifty checkpoints where the real one makes one.
 CHECKPOINT_INTERVAL_MS = 10_000
+# By time it would be asked fifty times as often as well, and a question costs what ten devices do.
+PAUSE_S = 1.0
 
 
 def _of_relay(folder, case, devices, settings):
@@ -23,7 +26,7 @@ def _of_relay(folder, case, devices, settings):
     world = World(place, case, devices, settings, under=callgrind.under(out),
                   fanout={"checkpoint_interval_ms": CHECKPOINT_INTERVAL_MS})
     try:
-        RelaySender(world).run()
+        RelaySender(world, PAUSE_S).run()
     finally:
         world.stop()
     counted = callgrind.total(out)

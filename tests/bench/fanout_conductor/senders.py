@@ -49,8 +49,10 @@ class RelaySender:
     """Events to everyone, one after the other: from POST until every outcome is recorded."""
     name = "relay"
 
-    def __init__(self, world):
+    def __init__(self, world, pause_s=0.004):
+        """`pause_s`: between two questions whether an event is over, at least."""
         self._world = world
+        self._pause_s = pause_s
         self._body = json.dumps(content.event(TOPIC))
         self._likely_s = {}  # by `at_once`: how long an event takes, as the shortest so far did
 
@@ -82,7 +84,7 @@ class RelaySender:
     def _wait_for(self, event, posted, at_once):
         likely_s = self._likely_s.get(at_once, 0.0) - (time.monotonic() - posted)
         # While others run nobody has to know at once.
-        pause_s = 0.02 if at_once > 1 else 0.004
+        pause_s = max(self._pause_s, 0.02 if at_once > 1 else 0)
         self._world.wait_until_completed(event, self._world.devices, max(0.0, likely_s), pause_s)
         took = time.monotonic() - posted
         self._likely_s[at_once] = min(self._likely_s.get(at_once, took), took)

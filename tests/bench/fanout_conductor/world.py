@@ -245,7 +245,7 @@ streams_max = {self.settings.streams_fcm}
                 raise RuntimeError(f"the event did not complete: {document}\n{self.relay.output()}")
             done = document["counters"]["accepted"]
             left_s = (expected - done) / done * waited if done else 0.02
-            time.sleep(min(0.25, max(pause_s, 0.02 * waited, 0.8 * left_s)))
+            time.sleep(max(pause_s, min(0.25, max(0.02 * waited, 0.8 * left_s))))
 
     def wait_for_receipts(self, expected, within_s=120):
         """Until the simulator has accepted as many APNs pushes since it started; more is an error."""
