@@ -30,6 +30,9 @@ struct Notification {
   Priority priority = Priority::kNormal;
   // Until when a platform may keep trying. The epoch (0) means: now or never.
   std::chrono::sys_seconds expires_at{};
+  // Apple's name of the kind of push ("voip"); empty: alert or background, as there is something to
+  // show or not. No other platform looks at it.
+  std::string apns_push_type;
   // The publisher's own words for one platform, a JSON object each, merged over what is rendered
   // from the fields above; empty if not given.
   std::string apns_json;

@@ -100,6 +100,8 @@ struct ProviderHealth {
   std::size_t in_flight = 0;     // requests on the wire
   std::size_t queued = 0;        // submitted, not yet on the wire
   std::string last_error;  // why the latest connection or credential failed; empty if none did
+  // When the credential ends for good, as a certificate does (notAfter); the epoch: it has no end.
+  std::chrono::sys_seconds credential_expires_at{};
 };
 
 // One app's way to one platform. Thread-safe.

@@ -259,7 +259,9 @@ class PushChannel::Impl final : public http2::RequestSource,
       request.first.push_back(http2::header_of(":path", dialect_->path()));
     }
     request.rest.reserve(1 + batch.push.message->headers.size());
-    request.rest.push_back(http2::header_of("authorization", *head->authorization));
+    if (!head->authorization->empty()) {
+      request.rest.push_back(http2::header_of("authorization", *head->authorization));
+    }
     const bool index = batch.push.targets.size() >= kIndexFromTargets;
     for (const auto& [name, value] : batch.push.message->headers) {
       request.rest.push_back(

@@ -39,6 +39,7 @@ struct Judgement {
 // A credential as requests need it.
 struct Authorization {
   // The header's value ("bearer …"); shared with requests on their way. Null: there is none now.
+  // Empty: requests need none, as the connection itself is authenticated.
   std::shared_ptr<const std::string> header;
   // Only without a header: the credential was refused, waiting does not help.
   bool refused = false;

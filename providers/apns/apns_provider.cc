@@ -1,14 +1,18 @@
 #include "providers/apns/apns_provider.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "providers/apns/apns_request.h"
 #include "providers/apns/apns_verdict.h"
+#include "providers/auth/client_certificate.h"
 #include "providers/auth/es256_key.h"
 #include "providers/auth/provider_token.h"
 #include "providers/http2/https_url.h"
@@ -25,12 +29,15 @@ constexpr std::size_t kAppleIdCharacters = 10;  // of key ids and team ids alike
 
 class ApnsDialect final : public PushDialect {
  public:
-  explicit ApnsDialect(auth::ProviderToken token) : token_(std::move(token)) {}
+  // Without a token a certificate speaks for every connection.
+  explicit ApnsDialect(std::optional<auth::ProviderToken> token) : token_(std::move(token)) {}
 
   void start(std::function<void()>) override {}
   void close(std::function<void()> done) override { done(); }
 
-  Authorization authorization(Time now) override { return {.header = token_.header(now)}; }
+  Authorization authorization(Time now) override {
+    return {.header = token_ ? token_->header(now) : kNoHeader};
+  }
 
   bool path_has_token() const override { return true; }
   std::string_view path() const override { return "/3/device/"; }
@@ -42,8 +49,11 @@ class ApnsDialect final : public PushDialect {
     Judgement judgement{.verdict = std::move(judged.verdict)};
     Verdict& verdict = judgement.verdict;
     if (judged.advice != ApnsAdvice::kNone) judgement.aftermath = Aftermath::kRetireConnection;
-    if (judged.advice == ApnsAdvice::kRenewToken &&
-        token_.on_expired(sent_with, now) == auth::ProviderToken::Refusal::kTooYoung) {
+    if (judged.advice == ApnsAdvice::kRenewToken && !token_) {
+      verdict.kind = VerdictKind::kCredentialRefused;
+      error_ = "APNs asked for a provider token, though the connection has a certificate";
+    } else if (judged.advice == ApnsAdvice::kRenewToken &&
+               token_->on_expired(sent_with, now) == auth::ProviderToken::Refusal::kTooYoung) {
       verdict.kind = VerdictKind::kCredentialRefused;
       error_ = "APNs refused a fresh token as expired: is this machine's clock right?";
     } else if (verdict.reason == kInvalidToken &&
@@ -60,28 +70,37 @@ class ApnsDialect final : public PushDialect {
   std::string credential_error() const override { return error_; }
 
  private:
-  auth::ProviderToken token_;
+  inline static const auto kNoHeader = std::make_shared<const std::string>();
+
+  std::optional<auth::ProviderToken> token_;
   std::string error_;
 };
 
 class ApnsProvider final : public Provider {
  public:
   ApnsProvider(EventLoop& loop, PushChannelConfig config, std::unique_ptr<PushDialect> dialect,
-               std::string topic, VerdictSink& sink)
-      : topic_(std::move(topic)), channel_(loop, std::move(config), std::move(dialect), sink) {}
+               ApnsSender sender, std::chrono::sys_seconds expires_at, VerdictSink& sink)
+      : sender_(std::move(sender)),
+        expires_at_(expires_at),
+        channel_(loop, std::move(config), std::move(dialect), sink) {}
 
   Platform platform() const noexcept override { return Platform::kApns; }
   tl::expected<RenderedMessage, RenderError> render(const Notification& notification,
                                                     Time) const override {
-    return render_apns(notification, topic_);
+    return render_apns(notification, sender_);
   }
   void submit(PushBatch batch) override { channel_.submit(std::move(batch)); }
   std::size_t window() const noexcept override { return channel_.window(); }
-  ProviderHealth health() const override { return channel_.health(); }
+  ProviderHealth health() const override {
+    ProviderHealth health = channel_.health();
+    health.credential_expires_at = expires_at_;
+    return health;
+  }
   void close(std::chrono::milliseconds grace) override { channel_.close(grace); }
 
  private:
-  const std::string topic_;
+  const ApnsSender sender_;
+  const std::chrono::sys_seconds expires_at_;
   PushChannel channel_;
 };
 
@@ -98,6 +117,59 @@ bool is_bundle_id(std::string_view text) {
   });
 }
 
+// A certificate may be for the app, or for one of its services alone, as for VoIP.
+bool is_for(const auth::ClientCertificate& certificate, const std::string& bundle_id) {
+  const auto& topics = certificate.topics();
+  return topics.empty() || std::ranges::any_of(topics, [&](const std::string& topic) {
+           return topic == bundle_id || topic.starts_with(bundle_id + ".");
+         });
+}
+
+// One of both, or what is wrong.
+struct Credential {
+  std::optional<auth::ProviderToken> token;
+  std::optional<auth::ClientCertificate> certificate;
+};
+
+void read_key(const ApnsConfig& config, Credential& credential,
+              std::vector<std::string>& problems) {
+  auto key = auth::Es256Key::from_file(config.key_file);
+  if (config.key_file.empty()) {
+    problems.emplace_back(
+        "key_file is missing: the .p8 file of an APNs signing key (or certificate_file)");
+  } else if (!key) {
+    problems.push_back(fmt::format("key_file: {}", key.error()));
+  }
+  if (!is_apple_id(config.key_id)) {
+    problems.push_back(fmt::format("key_id \"{}\" is not 10 letters and digits", config.key_id));
+  }
+  if (!is_apple_id(config.team_id)) {
+    problems.push_back(fmt::format("team_id \"{}\" is not 10 letters and digits", config.team_id));
+  }
+  if (key) credential.token.emplace(std::move(*key), config.key_id, config.team_id);
+}
+
+void read_certificate(const ApnsConfig& config, Credential& credential,
+                      std::vector<std::string>& problems) {
+  if (!config.key_file.empty() || !config.key_id.empty() || !config.team_id.empty()) {
+    problems.emplace_back(
+        "certificate_file must not stand beside key_file, key_id and team_id: it is one or the "
+        "other");
+  }
+  auto certificate =
+      auth::ClientCertificate::from_file(config.certificate_file, config.certificate_password_file);
+  if (!certificate) {
+    problems.push_back(fmt::format("certificate_file: {}", certificate.error()));
+    return;
+  }
+  if (!is_for(*certificate, config.bundle_id)) {
+    problems.push_back(fmt::format("bundle_id \"{}\" is not what {} is for: {}", config.bundle_id,
+                                   config.certificate_file,
+                                   fmt::join(certificate->topics(), ", ")));
+  }
+  credential.certificate = std::move(*certificate);
+}
+
 }  // namespace
 
 tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_provider(
@@ -108,19 +180,23 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_prov
   if (url && url->path != "/") {
     problems.push_back(fmt::format("endpoint \"{}\" must not have a path", config.endpoint));
   }
-  const auto tls = http2::TlsContext::make(config.ca_file);
+  auto tls = http2::TlsContext::make(config.ca_file);
   if (!tls) problems.push_back(fmt::format("ca_file: {}", tls.error()));
-  auto key = auth::Es256Key::from_file(config.key_file);
-  if (config.key_file.empty()) {
-    problems.emplace_back("key_file is missing: the .p8 file of an APNs signing key");
-  } else if (!key) {
-    problems.push_back(fmt::format("key_file: {}", key.error()));
+  Credential credential;
+  if (config.certificate_file.empty()) {
+    if (!config.certificate_password_file.empty()) {
+      problems.emplace_back("certificate_password_file needs certificate_file");
+    }
+    read_key(config, credential, problems);
+  } else {
+    read_certificate(config, credential, problems);
   }
-  if (!is_apple_id(config.key_id)) {
-    problems.push_back(fmt::format("key_id \"{}\" is not 10 letters and digits", config.key_id));
-  }
-  if (!is_apple_id(config.team_id)) {
-    problems.push_back(fmt::format("team_id \"{}\" is not 10 letters and digits", config.team_id));
+  const auto& certificate = credential.certificate;
+  if (tls && certificate) {
+    if (const auto shown = tls->show(*certificate); !shown) {
+      problems.push_back(fmt::format("certificate_file: {} is not taken by OpenSSL: {}",
+                                     config.certificate_file, shown.error()));
+    }
   }
   if (!is_bundle_id(config.bundle_id)) {
     problems.push_back(fmt::format("bundle_id \"{}\" is not the id of an app, like com.example.app",
@@ -130,10 +206,15 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_prov
   if (!problems.empty()) return tl::unexpected(std::move(problems));
 
   PushChannelConfig channel(config, *url, *tls);
-  auto dialect = std::make_unique<ApnsDialect>(
-      auth::ProviderToken(std::move(*key), config.key_id, config.team_id));
-  return std::make_unique<ApnsProvider>(loop, std::move(channel), std::move(dialect),
-                                        config.bundle_id, sink);
+  ApnsSender sender{.bundle_id = config.bundle_id, .by_certificate = certificate.has_value()};
+  std::chrono::sys_seconds expires_at{};
+  if (certificate) {
+    sender.topics = certificate->topics();
+    expires_at = certificate->expires_at();
+  }
+  return std::make_unique<ApnsProvider>(loop, std::move(channel),
+                                        std::make_unique<ApnsDialect>(std::move(credential.token)),
+                                        std::move(sender), expires_at, sink);
 }
 
 }  // namespace carillon::push

@@ -6,19 +6,27 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <vector>
 
+#include "providers/apns/apns_push_type.h"
 #include "providers/provider.h"
 
 namespace carillon::push {
 
-// Apple, "Sending notification requests to APNs": the body of a request, but for VoIP.
-inline constexpr std::size_t kApnsPayloadBytesMax = 4096;
-// Same page: apns-collapse-id.
+// Apple, "Sending notification requests to APNs": apns-collapse-id.
 inline constexpr std::size_t kApnsCollapseIdBytesMax = 64;
 
-// Pure. `topic` is the app's bundle id. What becomes what stands in providers/README.md.
+// Who sends: what a request's topic is made of, and what it may be.
+struct ApnsSender {
+  std::string bundle_id;
+  bool by_certificate = false;
+  // That the certificate names; empty: any.
+  std::vector<std::string> topics = {};
+};
+
+// Pure. What becomes what stands in providers/README.md.
 tl::expected<RenderedMessage, RenderError> render_apns(const Notification& notification,
-                                                       std::string_view topic);
+                                                       const ApnsSender& sender);
 
 // Hexadecimal digits: it stands in the path as it is. Apple says not to assume a length.
 bool is_apns_token(std::string_view token) noexcept;

@@ -34,14 +34,18 @@ tl::expected<std::string, std::string> read_credential_file(const std::string& p
   return text;
 }
 
-std::shared_ptr<EVP_PKEY> parse_private_key(std::string_view pem) {
+std::shared_ptr<EVP_PKEY> parse_private_key(std::string_view pem, std::string_view password) {
   const std::unique_ptr<BIO, int (*)(BIO*)> bio(
       BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
   if (bio == nullptr) throw std::bad_alloc();
   // Without a callback OpenSSL would ask for a pass phrase at the terminal.
-  const auto no_pass_phrase = [](char*, int, int, void*) { return 0; };
+  const auto give_password = [](char* out, int room, int, void* given) {
+    const auto& text = *static_cast<const std::string_view*>(given);
+    if (text.size() > static_cast<std::size_t>(room)) return 0;
+    return static_cast<int>(text.copy(out, text.size()));
+  };
   std::shared_ptr<EVP_PKEY> key(
-      PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr), EVP_PKEY_free);
+      PEM_read_bio_PrivateKey(bio.get(), nullptr, give_password, &password), EVP_PKEY_free);
   ERR_clear_error();
   return key;
 }

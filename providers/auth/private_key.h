@@ -16,8 +16,9 @@ inline constexpr std::size_t kCredentialFileBytesMax = 64 * 1024;
 // The file's bytes. The error is a sentence that names the file and says what to do.
 tl::expected<std::string, std::string> read_credential_file(const std::string& path);
 
-// Null if the text is not an unencrypted private key in PEM form.
-std::shared_ptr<EVP_PKEY> parse_private_key(std::string_view pem);
+// Null if the text has no private key in PEM form, or one that `password` does not open. Without a
+// password only an unencrypted one is read.
+std::shared_ptr<EVP_PKEY> parse_private_key(std::string_view pem, std::string_view password = {});
 
 // With SHA-256, in OpenSSL's form: DER for ECDSA, PKCS#1 v1.5 for RSA.
 std::string sign_sha256(EVP_PKEY* key, std::string_view text);

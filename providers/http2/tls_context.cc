@@ -9,6 +9,7 @@
 #include <new>
 #include <system_error>
 
+#include "providers/auth/client_certificate.h"
 #include "providers/openssl_error.h"
 
 namespace carillon::push::http2 {
@@ -29,8 +30,8 @@ tl::expected<TlsContext, std::string> TlsContext::make(const std::string& ca_fil
     std::FILE* const file = std::fopen(ca_file.c_str(), "rb");
     const int fault = errno;
     if (file == nullptr) {
-      return tl::unexpected(fmt::format("{} cannot be read: {}", ca_file,
-                                        std::generic_category().message(fault)));
+      return tl::unexpected(
+          fmt::format("{} cannot be read: {}", ca_file, std::generic_category().message(fault)));
     }
     std::fclose(file);
   }
@@ -44,6 +45,17 @@ tl::expected<TlsContext, std::string> TlsContext::make(const std::string& ca_fil
             : fmt::format("{} cannot be read as PEM certificates: {}", ca_file, reason));
   }
   return TlsContext(std::move(context));
+}
+
+tl::expected<void, std::string> TlsContext::show(const auth::ClientCertificate& certificate) {
+  SSL_CTX* const context = context_.get();
+  bool taken = SSL_CTX_use_certificate(context, certificate.leaf()) == 1 &&
+               SSL_CTX_use_PrivateKey(context, certificate.key()) == 1;
+  for (const auto& issuer : certificate.chain()) {
+    taken = taken && SSL_CTX_add1_chain_cert(context, issuer.get()) == 1;
+  }
+  if (!taken) return tl::unexpected(take_openssl_error());
+  return {};
 }
 
 }  // namespace carillon::push::http2

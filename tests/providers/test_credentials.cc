@@ -5,6 +5,8 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <vector>
 
 namespace carillon::push::test {
 namespace {
@@ -36,9 +39,10 @@ std::string to_pem(Write write) {
   return {data, static_cast<std::size_t>(size)};
 }
 
-std::string private_pem(const Key& key) {
+std::string private_pem(const Key& key, const char* password = nullptr) {
   return to_pem([&](BIO* bio) {
-    PEM_write_bio_PKCS8PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+    PEM_write_bio_PKCS8PrivateKey(bio, key.get(), password != nullptr ? EVP_aes_256_cbc() : nullptr,
+                                  nullptr, 0, nullptr, const_cast<char*>(password));
   });
 }
 std::string public_pem(const Key& key) {
@@ -62,7 +66,37 @@ struct CertificateRequest {
   const char* name;
   const char* alternative_names = nullptr;  // null: a certificate authority
   long valid_seconds = 3600;
+  const char* uid = nullptr;  // of the subject
+  std::vector<std::string> topics = {};
 };
+
+// ITU-T X.690: tag, length, content.
+std::string der(char tag, const std::string& content) {
+  std::string out(1, tag);
+  if (content.size() >= 128) out += "\x82" + std::string(1, static_cast<char>(content.size() >> 8));
+  out += static_cast<char>(content.size());
+  return out + content;
+}
+
+// Apple's extension: each topic and a sequence of its kinds in turn.
+void add_topics(X509* certificate, const std::vector<std::string>& topics) {
+  constexpr char kUtf8 = 0x0c;
+  constexpr char kSequence = 0x30;
+  std::string content;
+  for (const std::string& topic : topics) {
+    content += der(kUtf8, topic) + der(kSequence, der(kUtf8, "app"));
+  }
+  const std::string bytes = der(kSequence, content);
+  const std::unique_ptr<ASN1_OBJECT, void (*)(ASN1_OBJECT*)> id(
+      OBJ_txt2obj("1.2.840.113635.100.6.3.6", 1), &ASN1_OBJECT_free);
+  const std::unique_ptr<ASN1_OCTET_STRING, void (*)(ASN1_OCTET_STRING*)> value(
+      ASN1_OCTET_STRING_new(), &ASN1_OCTET_STRING_free);
+  ASN1_OCTET_STRING_set(value.get(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                        static_cast<int>(bytes.size()));
+  const std::unique_ptr<X509_EXTENSION, void (*)(X509_EXTENSION*)> extension(
+      X509_EXTENSION_create_by_OBJ(nullptr, id.get(), 0, value.get()), &X509_EXTENSION_free);
+  X509_add_ext(certificate, extension.get(), -1);
+}
 
 Certificate make_certificate(const CertificateRequest& request, const Key& key,
                              const Certificate& issuer, const Key& issuer_key) {
@@ -75,6 +109,11 @@ Certificate make_certificate(const CertificateRequest& request, const Key& key,
   X509_set_pubkey(certificate.get(), key.get());
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_ASC,
                              reinterpret_cast<const unsigned char*>(request.name), -1, -1, 0);
+  if (request.uid != nullptr) {
+    X509_NAME_add_entry_by_NID(X509_get_subject_name(certificate.get()), NID_userId, MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>(request.uid), -1, -1, 0);
+  }
+  if (!request.topics.empty()) add_topics(certificate.get(), request.topics);
   X509* signer = issuer ? issuer.get() : certificate.get();
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(signer));
   if (request.alternative_names == nullptr) {
@@ -126,6 +165,52 @@ TestCredentials::TestCredentials() {
   leaf("expired", {.name = "localhost",
                    .alternative_names = "DNS:localhost,IP:127.0.0.1",
                    .valid_seconds = -3600});
+
+  const auto push = [&](const std::string& name, const CertificateRequest& request) {
+    const Key key = ec_key("P-256");
+    const Certificate certificate = make_certificate(request, key, ca, ca_key);
+    write(name, certificate_pem(certificate) + private_pem(key));
+    return std::pair(certificate, key);
+  };
+  constexpr const char* kClient = "DNS:push.test";  // a leaf
+  const auto [certificate, key] =
+      push("push.pem", {.name = "Apple Push Services",
+                        .alternative_names = kClient,
+                        .uid = "com.example.bells",
+                        .topics = {"com.example.bells", "com.example.bells.voip"}});
+  push("push_plain.pem",
+       {.name = "Apple Push", .alternative_names = kClient, .uid = "com.example.bells"});
+  push("push_other.pem",
+       {.name = "Apple Push", .alternative_names = kClient, .uid = "com.example.other"});
+  push("push_expired.pem", {.name = "Apple Push",
+                            .alternative_names = kClient,
+                            .valid_seconds = -3600,
+                            .uid = "com.example.bells"});
+  constexpr const char* kPassword = "open sesame";
+  write("push.password", std::string(kPassword) + "\n");
+  // The issuer first, as some tools write it.
+  write("push_locked.pem",
+        certificate_pem(ca) + private_pem(key, kPassword) + certificate_pem(certificate));
+  const auto pack = [&](const std::string& name, OSSL_LIB_CTX* context, int key_cipher,
+                        int certificate_cipher) {
+    const std::unique_ptr<PKCS12, void (*)(PKCS12*)> box(
+        PKCS12_create_ex(kPassword, "push", key.get(), certificate.get(), nullptr, key_cipher,
+                         certificate_cipher, 0, 0, 0, context, nullptr),
+        &PKCS12_free);
+    if (box == nullptr) throw std::runtime_error("cannot make a PKCS#12 file");
+    write(name, to_pem([&](BIO* bio) { i2d_PKCS12_bio(bio, box.get()); }));
+  };
+  pack("push.p12", nullptr, 0, 0);
+  {
+    const std::unique_ptr<OSSL_LIB_CTX, void (*)(OSSL_LIB_CTX*)> context(OSSL_LIB_CTX_new(),
+                                                                         &OSSL_LIB_CTX_free);
+    OSSL_PROVIDER* const standard = OSSL_PROVIDER_load(context.get(), "default");
+    OSSL_PROVIDER* const legacy = OSSL_PROVIDER_load(context.get(), "legacy");
+    pack("push_keychain.p12", context.get(), NID_pbe_WithSHA1And3_Key_TripleDES_CBC,
+         NID_pbe_WithSHA1And40BitRC2_CBC);
+    OSSL_PROVIDER_unload(legacy);
+    OSSL_PROVIDER_unload(standard);
+  }
 
   const Key apns = ec_key("P-256");
   write("apns.p8", private_pem(apns));

@@ -31,6 +31,20 @@ class TestCredentials {
   CertificateFiles elsewhere() const { return {path("elsewhere.pem"), path("elsewhere.key")}; }
   CertificateFiles expired() const { return {path("expired.pem"), path("expired.key")}; }
 
+  // Apple's part: client certificates of the app com.example.bells with their keys, PEM in one
+  // file. Names it and its VoIP service by the extension for topics.
+  std::string push_certificate_file() const { return path("push.pem"); }
+  // Names the app by the UID of its subject alone.
+  std::string plain_certificate_file() const { return path("push_plain.pem"); }
+  std::string other_certificate_file() const { return path("push_other.pem"); }  // another app's
+  std::string expired_certificate_file() const { return path("push_expired.pem"); }
+  // The first one's key is encrypted with what is in password_file().
+  std::string locked_certificate_file() const { return path("push_locked.pem"); }
+  // The first as PKCS#12 with the same password, and as Apple's Keychain writes it.
+  std::string pkcs12_file() const { return path("push.p12"); }
+  std::string keychain_file() const { return path("push_keychain.p12"); }
+  std::string password_file() const { return path("push.password"); }
+
   std::string apns_key_file() const { return path("apns.p8"); }
   std::string apns_public_pem() const { return apns_public_pem_; }
   std::string p384_key_file() const { return path("p384.pem"); }

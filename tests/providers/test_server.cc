@@ -1,6 +1,8 @@
 #include "tests/providers/test_server.h"
 
+#include <openssl/objects.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <array>
 #include <asio/io_context.hpp>
@@ -50,6 +52,7 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
                              [self = shared_from_this()](const asio::error_code& error) {
                                if (error) return self->close();
                                self->handshaken = true;
+                               self->server.note_client(self->stream.native_handle());
                                self->flush();
                                self->read();
                              });
@@ -107,6 +110,10 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
         acceptor_(io_, tcp::endpoint(tcp::v4(), options_.port)) {
     context_.use_certificate_chain_file(options_.certificate.certificate);
     context_.use_private_key_file(options_.certificate.key, asio::ssl::context::pem);
+    if (!options_.client_ca.empty()) {
+      context_.load_verify_file(options_.client_ca);
+      context_.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
+    }
     if (options_.speaks_h2) {
       SSL_CTX_set_alpn_select_cb(context_.native_handle(), choose_h2, nullptr);
     }
@@ -164,6 +171,16 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
     if (session.goaway_by_client) saw_goaway_ = true;
   }
 
+  void note_client(SSL* ssl) {
+    const X509* const certificate = SSL_get0_peer_certificate(ssl);
+    if (certificate == nullptr) return;
+    std::array<char, 256> uid{};
+    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_userId, uid.data(),
+                              static_cast<int>(uid.size()));
+    const std::lock_guard lock(mutex_);
+    client_uids_.emplace_back(uid.data());
+  }
+
   void forget(const std::shared_ptr<Peer>& peer) {
     peers_.erase(peer);
     alive_ = static_cast<int>(peers_.size());
@@ -184,6 +201,7 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
   std::atomic<bool> saw_goaway_{false};
   mutable std::mutex mutex_;
   std::vector<ServerRequest> requests_;
+  std::vector<std::string> client_uids_;
 };
 
 TestServer::TestServer(Options options) : impl_(std::make_shared<Impl>(std::move(options))) {
@@ -198,6 +216,10 @@ std::uint16_t TestServer::port() const {
 }
 std::string TestServer::url(const std::string& host) const {
   return "https://" + host + ":" + std::to_string(impl_->port_);
+}
+std::vector<std::string> TestServer::client_uids() const {
+  const std::lock_guard lock(impl_->mutex_);
+  return impl_->client_uids_;
 }
 int TestServer::accepted() const {
   return impl_->accepted_;

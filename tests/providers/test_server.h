@@ -23,6 +23,8 @@ class TestServer {
     std::function<ServerReply(const ServerRequest&)> handler = [](const ServerRequest&) {
       return ServerReply::ok();
     };
+    // Asks for a client certificate of this authority (PEM file) and ends a handshake without one.
+    std::string client_ca = {};
     bool speaks_h2 = true;  // chooses h2 by ALPN
     bool mute = false;      // accepts, and never says a word
     std::uint16_t port = 0;
@@ -36,6 +38,9 @@ class TestServer {
   std::uint16_t port() const;
   // By name or by address; the certificate names both.
   std::string url(const std::string& host = "localhost") const;
+
+  // The UID of the client certificate's subject, for each connection in turn.
+  std::vector<std::string> client_uids() const;
 
   int accepted() const;
   int alive() const;

@@ -14,7 +14,7 @@ using test::hello;
 using test::kEventId;
 
 RenderedMessage render(const Notification& notification) {
-  auto rendered = render_apns(notification, "com.example.bells");
+  auto rendered = render_apns(notification, {.bundle_id = "com.example.bells"});
   EXPECT_TRUE(rendered.has_value()) << rendered.error().pointer << " " << rendered.error().message;
   return rendered.value_or(RenderedMessage{});
 }
@@ -28,7 +28,7 @@ std::string header(const Notification& notification, std::string_view name) {
   return "(none)";
 }
 RenderError refusal(const Notification& notification) {
-  const auto rendered = render_apns(notification, "com.example.bells");
+  const auto rendered = render_apns(notification, {.bundle_id = "com.example.bells"});
   EXPECT_FALSE(rendered.has_value());
   return rendered.has_value() ? RenderError{} : rendered.error();
 }
