@@ -36,8 +36,8 @@ class Simulator::Impl {
 
   std::vector<std::string> start() {
     std::vector<std::string> problems;
-    const auto apns_tls =
-        make_tls_context(options_.certificate_pem, options_.private_key_pem, PortProtocols::kHttp2);
+    const auto apns_tls = make_tls_context(options_.certificate_pem, options_.private_key_pem,
+                                           PortProtocols::kHttp2, options_.apns_client_ca_pem);
     if (!apns_tls) return {apns_tls.error()};
     const auto fcm_tls = make_tls_context(options_.certificate_pem, options_.private_key_pem,
                                           PortProtocols::kHttp2AndHttp1);

@@ -24,6 +24,8 @@ struct SimulatorOptions {
 
   ListenAddress apns_listen{.host = "127.0.0.1", .port = 8443};
   ApnsAccount apns;
+  // Whose certificates authenticate a connection, PEM; empty: none, tokens only.
+  std::string apns_client_ca_pem;
   Http2Limits apns_limits{.max_concurrent_streams = 1'000};
 
   ListenAddress fcm_listen{.host = "127.0.0.1", .port = 8444};

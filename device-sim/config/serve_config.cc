@@ -79,6 +79,16 @@ class ConfigReader {
     value = static_cast<Number>(found->get());
   }
 
+  void flag(const toml::table& table, const char* key, bool& value) {
+    const toml::node* node = table.get(key);
+    if (node == nullptr) return;
+    if (const auto* found = node->as_boolean()) {
+      value = found->get();
+    } else {
+      problem(node, fmt::format("{} must be true or false", key));
+    }
+  }
+
   void address(const toml::table& table, ListenAddress& value) {
     const auto found = text(table, "listen");
     if (!found) return;
@@ -149,7 +159,11 @@ void read_apns_key(ConfigReader& reader, const toml::table& table, SimulatorOpti
 }
 
 void read_apns(ConfigReader& reader, const toml::table& table, SimulatorOptions& options) {
-  reader.only(table, "apns", {"listen", "topics", "keys", "max_concurrent_streams"});
+  reader.only(table, "apns",
+              {"listen", "topics", "keys", "max_concurrent_streams", "client_ca",
+               "one_stream_until_authenticated"});
+  options.apns_client_ca_pem = reader.file(table, "client_ca").value_or("");
+  reader.flag(table, "one_stream_until_authenticated", options.apns_limits.one_until_authenticated);
   reader.address(table, options.apns_listen);
   reader.whole(table, "max_concurrent_streams", options.apns_limits.max_concurrent_streams, 1,
                kStreamsMax);
@@ -163,8 +177,10 @@ void read_apns(ConfigReader& reader, const toml::table& table, SimulatorOptions&
     }
   }
   const toml::node* keys = table.get("keys");
+  if (keys == nullptr && table.contains("client_ca")) return;  // certificates alone
   if (keys == nullptr || !keys->is_array_of_tables()) {
-    reader.problem(keys == nullptr ? &table : keys, "[apns] needs one [[apns.keys]] at least");
+    reader.problem(keys == nullptr ? &table : keys,
+                   "[apns] needs one [[apns.keys]] at least, or client_ca");
     return;
   }
   for (const auto& key : *keys->as_array()) read_apns_key(reader, *key.as_table(), options);

@@ -104,6 +104,7 @@ tl::expected<FaultPlan, std::vector<FaultPlanProblem>> parse_fault_plan(const js
   reader.whole("latency_ms", plan.latency_ms, kLatencyMsMax);
   reader.whole("goaway_every", plan.goaway_every, kCountMax);
   reader.whole("cut_every", plan.cut_every, kCountMax);
+  reader.whole("bad_tokens_per_connection", plan.bad_tokens_per_connection, kCountMax);
   reader.text("goaway_reason", plan.goaway_reason);
   reader.refuse_what_is_left();
   if (!problems.empty()) return tl::unexpected(std::move(problems));
@@ -120,6 +121,7 @@ json to_json(const FaultPlan& plan) {
               {"latency_ms", plan.latency_ms},
               {"goaway_every", plan.goaway_every},
               {"cut_every", plan.cut_every},
+              {"bad_tokens_per_connection", plan.bad_tokens_per_connection},
               {"goaway_reason", plan.goaway_reason}};
 }
 

@@ -23,7 +23,8 @@ struct FaultPlan {
   std::uint32_t latency_ms = 0;          // every answer waits this long
   std::uint64_t goaway_every = 0;        // requests over all connections; 0: never
   std::uint64_t cut_every = 0;           // likewise
-  std::string goaway_reason = "Shutdown";  // GOAWAY's debug data: {"reason":"…"}
+  std::uint64_t bad_tokens_per_connection = 0;  // APNs: BadDeviceTokens until GOAWAY; 0: never
+  std::string goaway_reason = "Shutdown";       // GOAWAY's debug data: {"reason":"…"}
 
   bool operator==(const FaultPlan&) const = default;
 };

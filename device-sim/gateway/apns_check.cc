@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "device-sim/gateway/client_connection.h"
+
 namespace device_sim {
 namespace {
 
@@ -31,13 +33,17 @@ constexpr std::array<ApnsReasonRow, kApnsReasonCount> kRows{{
     {"Unregistered", 410},
     {"DeviceTokenNotForTopic", 400},
     {"TooManyRequests", 429},
+    {"BadCertificate", 403},
 }};
 static_assert(!kRows.back().reason.empty(), "a row for every reason");
 
-// Apple, "Sending notification requests to APNs": which topic a push type goes to.
+// Apple, "Sending notification requests to APNs": which topic a push type goes to, and whether a
+// connection with a certificate or one without may send it.
 struct PushTypeRow {
   std::string_view name;
   std::string_view topic_suffix;
+  bool by_certificate = true;
+  bool by_token = true;
 };
 constexpr std::array<PushTypeRow, 11> kPushTypes{{
     {"alert", ""},
@@ -45,9 +51,9 @@ constexpr std::array<PushTypeRow, 11> kPushTypes{{
     {"voip", ".voip"},
     {"complication", ".complication"},
     {"fileprovider", ".pushkit.fileprovider"},
-    {"mdm", ""},
-    {"liveactivity", ".push-type.liveactivity"},
-    {"location", ".location-query"},
+    {"mdm", "", true, false},
+    {"liveactivity", ".push-type.liveactivity", false, true},
+    {"location", ".location-query", false, true},
     {"pushtotalk", ".voip-ptt"},
     {"widgets", ".push-type.widgets"},
     {"controls", ".push-type.controls"},
@@ -84,6 +90,24 @@ ApnsReason check_topic(std::string_view topic, const PushTypeRow& type,
     }
   }
   return ApnsReason::kTopicDisallowed;
+}
+
+// Whether the connection may send to it, which is none of the app's.
+bool is_allowed(std::string_view topic, const PushTypeRow& type,
+                const ClientConnection* connection) {
+  using Certificate = ClientConnection::Certificate;
+  if (connection == nullptr || connection->certificate == Certificate::kNone) return type.by_token;
+  if (connection->certificate == Certificate::kRefused) return true;  // that comes later
+  return type.by_certificate &&
+         (connection->topics.empty() || is_known_app(topic, connection->topics));
+}
+
+// A certificate for one topic names it for every request that does not.
+std::string_view topic_of(const Request& request) {
+  const std::string_view given = request.get(Field::kApnsTopic);
+  const ClientConnection* connection = request.connection;
+  if (!given.empty() || connection == nullptr || connection->topics.size() != 1) return given;
+  return connection->topics.front();
 }
 
 bool is_priority(std::string_view text) {
@@ -159,7 +183,7 @@ ApnsHeadVerdict check_apns_head(const Request& request, const std::vector<std::s
   }
   if (request.get(Field::kMethod) != "POST") return refuse(ApnsReason::kMethodNotAllowed);
   if (repeats_what_matters(request)) return refuse(ApnsReason::kDuplicateHeaders);
-  const std::string_view topic = request.get(Field::kApnsTopic);
+  const std::string_view topic = topic_of(request);
   if (topic.empty()) return refuse(ApnsReason::kMissingTopic);
   if (request.get(Field::kApnsCollapseId).size() > kApnsCollapseIdBytesMax) {
     return refuse(ApnsReason::kBadCollapseId);
@@ -176,6 +200,7 @@ ApnsHeadVerdict check_apns_head(const Request& request, const std::vector<std::s
   if (const ApnsReason reason = check_topic(topic, *type, topics); reason != ApnsReason::kNone) {
     return refuse(reason);
   }
+  if (!is_allowed(topic, *type, request.connection)) return refuse(ApnsReason::kTopicDisallowed);
   const std::string_view path = request.get(Field::kPath);
   if (path == kPathPrefix || path == kPathPrefix.substr(0, kPathPrefix.size() - 1)) {
     return refuse(ApnsReason::kMissingDeviceToken);

@@ -37,8 +37,9 @@ enum class ApnsReason : std::uint8_t {
   kUnregistered,
   kDeviceTokenNotForTopic,
   kTooManyRequests,
+  kBadCertificate,
 };
-inline constexpr std::size_t kApnsReasonCount = 23;
+inline constexpr std::size_t kApnsReasonCount = 24;
 
 struct ApnsReasonRow {
   std::string_view reason;
@@ -57,8 +58,8 @@ struct ApnsHeadVerdict {
   bool is_voip = false;
 };
 
-// Everything that can be said from the request's head alone, in the order of the README's table.
-// `topics` are the bundle ids of the known apps. Pure.
+// Everything that can be said from the request's head and its connection's certificate, in the
+// order of the README's table. `topics` are the bundle ids of the known apps. Pure.
 ApnsHeadVerdict check_apns_head(const Request& request, const std::vector<std::string>& topics);
 
 // 8-4-4-4-12 hexadecimal digits; Apple's canonical form is lower case, both are taken.

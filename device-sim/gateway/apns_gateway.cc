@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "device-sim/gateway/client_connection.h"
+
 namespace device_sim {
 namespace {
 
@@ -65,7 +67,33 @@ ConnectionFate ApnsGateway::answer(Request& request, Response& response) {
       response.retry_after_s = context_.dice.plan().retry_after_s;
     }
   }
-  return context_.dice.next_fate();
+  return fate_of(request, decision.reason);
+}
+
+// Apple closes connections that bring too many tokens which are none.
+ConnectionFate ApnsGateway::fate_of(const Request& request, ApnsReason reason) {
+  const ConnectionFate fate = context_.dice.next_fate();
+  const std::uint64_t most = context_.dice.plan().bad_tokens_per_connection;
+  if (reason != ApnsReason::kBadDeviceToken || most == 0 || request.connection == nullptr) {
+    return fate;
+  }
+  const bool too_many = ++request.connection->bad_device_tokens >= most;
+  return fate == ConnectionFate::kStays && too_many ? ConnectionFate::kGoesAway : fate;
+}
+
+ApnsReason ApnsGateway::check_credential(const Request& request) {
+  using Certificate = ClientConnection::Certificate;
+  const auto certificate =
+      request.connection == nullptr ? Certificate::kNone : request.connection->certificate;
+  // Whatever else the request says of who sends it is not looked at.
+  if (certificate == Certificate::kTrusted) return ApnsReason::kNone;
+  if (certificate == Certificate::kRefused) return ApnsReason::kBadCertificate;
+  const auto token =
+      provider_tokens_.check(request.get(Field::kAuthorization), context_.now.unix_s());
+  if (request.connection != nullptr) {
+    request.connection->is_authenticated = token == ProviderTokenVerdict::kValid;
+  }
+  return reason_of(token);
 }
 
 ApnsGateway::Decision ApnsGateway::decide(Request& request) {
@@ -78,9 +106,8 @@ ApnsGateway::Decision ApnsGateway::decide(Request& request) {
   const DeviceStanding standing = context_.desk.look_up(*device, Platform::kApns);
   if (standing.kind == DeviceStanding::Kind::kUnknown) return {ApnsReason::kBadDeviceToken};
 
-  const auto token =
-      provider_tokens_.check(request.get(Field::kAuthorization), context_.now.unix_s());
-  if (token != ProviderTokenVerdict::kValid) return {reason_of(token)};
+  const ApnsReason credential = check_credential(request);
+  if (credential != ApnsReason::kNone) return {credential};
 
   const ApnsPayload& payload = payload_of(request, head.is_voip);
   if (payload.reason != ApnsReason::kNone) return {payload.reason};

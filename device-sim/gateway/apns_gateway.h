@@ -14,7 +14,8 @@ struct ApnsAccount {
   std::vector<ApnsKey> keys;
 };
 
-// Apple's push service, token authentication: POST /3/device/<token>.
+// Apple's push service, POST /3/device/<token>: authenticated by a token, or by the connection's
+// certificate.
 class ApnsGateway final : public Gateway {
  public:
   ApnsGateway(const ApnsAccount& account, LoopContext& context, GatewayCounters& counters,
@@ -31,6 +32,8 @@ class ApnsGateway final : public Gateway {
   };
 
   Decision decide(Request& request);
+  ApnsReason check_credential(const Request& request);
+  ConnectionFate fate_of(const Request& request, ApnsReason reason);
   const ApnsPayload& payload_of(const Request& request, bool is_voip);
   void write_apns_id(const Request& request, Response& response);
 

@@ -141,7 +141,11 @@ nghttp2_option* make_option() {
 
 }  // namespace
 
-Http2Session::Http2Session(Gateway& gateway, const Http2Limits& limits) : gateway_(gateway) {
+Http2Session::Http2Session(Gateway& gateway, const Http2Limits& limits, ClientConnection client)
+    : gateway_(gateway),
+      limits_(limits),
+      client_(std::move(client)),
+      is_limited_(limits.one_until_authenticated && !client_.is_authenticated) {
   nghttp2_session_callbacks* callbacks = make_callbacks();
   nghttp2_option* option = make_option();
   const int made = nghttp2_session_server_new2(&session_, callbacks, this, option);
@@ -149,7 +153,7 @@ Http2Session::Http2Session(Gateway& gateway, const Http2Limits& limits) : gatewa
   nghttp2_session_callbacks_del(callbacks);
   require(made);
   const std::array<nghttp2_settings_entry, 2> settings{{
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.max_concurrent_streams},
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, is_limited_ ? 1 : limits.max_concurrent_streams},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(kRequestHeadBytesMax)},
   }};
   require(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()));
@@ -273,6 +277,7 @@ void Http2Session::complete(Stream& stream) {
     return;
   }
   LoopContext& context = gateway_.context();
+  stream.request.connection = &client_;
   const ConnectionFate fate = gateway_.answer(stream.request, stream.response);
   if (fate == ConnectionFate::kIsCut) {
     context.dice.count(Fault::kCut);
@@ -288,7 +293,22 @@ void Http2Session::complete(Stream& stream) {
     if (!delayed_.empty()) due = std::max(due, delayed_.back().due);
     delayed_.push_back({due, &stream, stream.id});
   }
+  if (limits_.one_until_authenticated && client_.is_authenticated == is_limited_) limit_streams();
   if (fate == ConnectionFate::kGoesAway) go_away();
+}
+
+// The credential has been taken, or refused.
+void Http2Session::limit_streams() {
+  is_limited_ = !client_.is_authenticated;
+  const nghttp2_settings_entry streams{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+                                       is_limited_ ? 1 : limits_.max_concurrent_streams};
+  require(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &streams, 1));
+  if (!is_limited_) return;
+  // Those that have begun and were not processed; nghttp2 refuses those that come now.
+  for (const auto& stream : streams_) {
+    if (stream->id == 0 || stream->is_answered) continue;
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_REFUSED_STREAM);
+  }
 }
 
 void Http2Session::go_away() {

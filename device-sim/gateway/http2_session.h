@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "device-sim/gateway/client_connection.h"
 #include "device-sim/gateway/gateway.h"
 #include "device-sim/gateway/header_decoder.h"
 #include "device-sim/gateway/header_frames.h"
@@ -26,7 +27,7 @@ namespace device_sim {
 // answer is out the session is finished.
 class Http2Session final : public ProtocolSession {
  public:
-  Http2Session(Gateway& gateway, const Http2Limits& limits);
+  Http2Session(Gateway& gateway, const Http2Limits& limits, ClientConnection client = {});
   ~Http2Session() override;
   Http2Session(const Http2Session&) = delete;
   Http2Session& operator=(const Http2Session&) = delete;
@@ -63,11 +64,15 @@ class Http2Session final : public ProtocolSession {
   void take_block(const HeaderFrames::Piece& piece);
   void submit(Stream& stream);
   void go_away();
+  void limit_streams();
   // The GOAWAY has promised that this one is not processed.
   bool is_left_behind(std::int32_t id) const { return going_away_ && id > last_complete_id_; }
   Stream& take_stream();
 
   Gateway& gateway_;
+  const Http2Limits limits_;
+  ClientConnection client_;
+  bool is_limited_ = false;  // to one stream
   nghttp2_session* session_ = nullptr;
   State state_ = State::kOpen;
   bool going_away_ = false;

@@ -9,6 +9,8 @@
 
 namespace device_sim {
 
+struct ClientConnection;
+
 // The header fields that some gateway looks at. HTTP/1.1's request line fills kMethod and kPath.
 enum class Field : std::uint8_t {
   kMethod,
@@ -79,6 +81,8 @@ class Request {
 
   std::string body;
   bool body_is_cut = false;
+  // That it came over, if its session knows; not cleared.
+  ClientConnection* connection = nullptr;
 
  private:
   struct Slice {

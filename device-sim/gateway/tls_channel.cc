@@ -95,6 +95,27 @@ bool use_chain(SSL_CTX* context, std::string_view pem) {
   return true;
 }
 
+// The handshake goes on whatever the client shows: Apple's word for a bad certificate is an answer.
+bool ask_for_certificate(SSL_CTX* context, std::string_view ca_pem) {
+  const auto bio = memory_bio(ca_pem);
+  int taken = 0;
+  while (X509* ca = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca) == 1 &&
+        SSL_CTX_add_client_CA(context, ca) == 1) {
+      ++taken;
+    }
+    X509_free(ca);
+  }
+  ERR_clear_error();                             // the end of the PEM text is an error to OpenSSL
+  constexpr unsigned char kSessions[] = "apns";  // OpenSSL wants a name for those that come again
+  SSL_CTX_set_session_id_context(context, kSessions, sizeof kSessions - 1);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) {
+    ERR_clear_error();  // or the handshake would be taken for failed
+    return 1;
+  });
+  return taken > 0;
+}
+
 bool use_key(SSL_CTX* context, std::string_view pem) {
   const auto bio = memory_bio(pem);
   EVP_PKEY* key = PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr);
@@ -107,7 +128,8 @@ bool use_key(SSL_CTX* context, std::string_view pem) {
 }  // namespace
 
 tl::expected<std::shared_ptr<SSL_CTX>, std::string> make_tls_context(
-    std::string_view certificate_pem, std::string_view key_pem, PortProtocols protocols) {
+    std::string_view certificate_pem, std::string_view key_pem, PortProtocols protocols,
+    std::string_view client_ca_pem) {
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
   if (!context) throw std::runtime_error("OpenSSL has no TLS server method");
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
@@ -121,6 +143,9 @@ tl::expected<std::shared_ptr<SSL_CTX>, std::string> make_tls_context(
   }
   if (!good_key) return tl::unexpected(std::string("the TLS key is not a PEM private key"));
   if (!match) return tl::unexpected(std::string("the TLS key does not belong to the certificate"));
+  if (!client_ca_pem.empty() && !ask_for_certificate(context.get(), client_ca_pem)) {
+    return tl::unexpected(std::string("apns.client_ca is not a PEM certificate"));
+  }
   SSL_CTX_set_alpn_select_cb(context.get(), select_alpn, alpn_argument(protocols));
   return context;
 }

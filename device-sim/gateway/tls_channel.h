@@ -6,6 +6,8 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "device-sim/gateway/client_connection.h"
+
 struct ssl_st;
 struct ssl_ctx_st;
 struct bio_st;
@@ -17,9 +19,11 @@ namespace device_sim {
 enum class PortProtocols { kHttp2, kHttp2AndHttp1 };
 
 // A server's certificate chain and key, TLS 1.2 and 1.3. The error is a sentence. Shared by all
-// connections of a port, by any thread.
+// connections of a port, by any thread. With `client_ca_pem` clients are asked for a certificate;
+// none, or one that it does not trust, is the gateway's to judge.
 tl::expected<std::shared_ptr<ssl_ctx_st>, std::string> make_tls_context(
-    std::string_view certificate_pem, std::string_view key_pem, PortProtocols protocols);
+    std::string_view certificate_pem, std::string_view key_pem, PortProtocols protocols,
+    std::string_view client_ca_pem = {});
 
 // The server's side of one TLS connection, without I/O: wire bytes in, wire bytes out. One thread.
 class TlsChannel {
@@ -50,6 +54,9 @@ class TlsChannel {
   bool is_established() const { return is_established_; }
   // "h2", "http/1.1" or empty.
   std::string_view alpn() const;
+
+  // Once it is established.
+  ClientConnection client() const { return read_client_certificate(ssl_); }
 
   std::string& wire_out() { return wire_out_; }
 

@@ -150,7 +150,7 @@ bool TlsConnection::take_plain(std::string_view plain) {
     if (alpn == "http/1.1") {
       session_ = std::make_unique<Http1Session>(parts_.gateway);
     } else {
-      session_ = std::make_unique<Http2Session>(parts_.gateway, parts_.limits);
+      session_ = std::make_unique<Http2Session>(parts_.gateway, parts_.limits, channel_.client());
     }
   }
   session_->receive(plain);

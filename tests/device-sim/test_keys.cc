@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/bio.h>
+#include <openssl/conf.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
@@ -14,6 +15,8 @@
 
 namespace device_sim {
 namespace {
+
+constexpr const char* kAuthorityName = "Test authority";
 
 void must(bool good) {
   if (!good) throw std::runtime_error("OpenSSL failed in a test fixture");
@@ -88,6 +91,15 @@ std::string TestKey::sign(std::string_view text) const {
 }
 
 std::string TestKey::self_signed_certificate_pem() const {
+  return certificate_of_itself("localhost", NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
+}
+
+std::string TestKey::authority_certificate_pem() const {
+  return certificate_of_itself(kAuthorityName, NID_basic_constraints, "critical,CA:TRUE");
+}
+
+std::string TestKey::certificate_of_itself(const char* common_name, int extension,
+                                           const char* value) const {
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
@@ -96,14 +108,59 @@ std::string TestKey::self_signed_certificate_pem() const {
   X509_set_pubkey(certificate, key_.get());
   X509_NAME* name = X509_get_subject_name(certificate);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
+                             reinterpret_cast<const unsigned char*>(common_name), -1, -1, 0);
   X509_set_issuer_name(certificate, name);
-  X509_EXTENSION* names =
-      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
+  X509_EXTENSION* names = X509V3_EXT_conf_nid(nullptr, nullptr, extension, value);
   must(names != nullptr);
   X509_add_ext(certificate, names, -1);
   X509_EXTENSION_free(names);
   must(X509_sign(certificate, key_.get(), EVP_sha256()) != 0);
+  std::string pem = pem_of([&](BIO* bio) { return PEM_write_bio_X509(bio, certificate); });
+  X509_free(certificate);
+  return pem;
+}
+
+std::string TestKey::client_certificate_pem(const ClientCertificateOrder& order,
+                                            const TestKey& issuer) const {
+  X509* certificate = X509_new();
+  X509_set_version(certificate, 2);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate), 2);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), -3'600);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), order.valid_seconds);
+  X509_set_pubkey(certificate, key_.get());
+  const auto add = [](X509_NAME* name, int nid, const std::string& text) {
+    must(X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8,
+                                    reinterpret_cast<const unsigned char*>(text.c_str()), -1, -1,
+                                    0) == 1);
+  };
+  add(X509_get_subject_name(certificate), NID_commonName, "Apple Push Services");
+  if (!order.uid.empty()) add(X509_get_subject_name(certificate), NID_userId, order.uid);
+  X509_NAME* by = X509_NAME_new();
+  add(by, NID_commonName, kAuthorityName);
+  X509_set_issuer_name(certificate, by);
+  X509_NAME_free(by);
+  if (!order.topics.empty()) {
+    // OpenSSL's own way to write ASN.1, as `openssl asn1parse -genconf` reads it.
+    std::string section = "[topics]\n";
+    for (std::size_t i = 0; i < order.topics.size(); ++i) {
+      section += fmt::format("t{0}=UTF8:{1}\nk{0}=SEQUENCE:kind\n", i, order.topics[i]);
+    }
+    section += "[kind]\nk=UTF8:app\n";
+    BIO* text = BIO_new_mem_buf(section.data(), static_cast<int>(section.size()));
+    CONF* conf = NCONF_new(nullptr);
+    must(NCONF_load_bio(conf, text, nullptr) == 1);
+    X509V3_CTX context;
+    X509V3_set_ctx(&context, nullptr, certificate, nullptr, nullptr, 0);
+    X509V3_set_nconf(&context, conf);
+    X509_EXTENSION* extension =
+        X509V3_EXT_nconf(conf, &context, "1.2.840.113635.100.6.3.6", "ASN1:SEQUENCE:topics");
+    must(extension != nullptr);
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    NCONF_free(conf);
+    BIO_free(text);
+  }
+  must(X509_sign(certificate, issuer.key_.get(), EVP_sha256()) != 0);
   std::string pem = pem_of([&](BIO* bio) { return PEM_write_bio_X509(bio, certificate); });
   X509_free(certificate);
   return pem;

@@ -4,12 +4,20 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "device-sim/gateway/jwt.h"
 
 struct evp_pkey_st;
 
 namespace device_sim {
+
+// What a client certificate shall say.
+struct ClientCertificateOrder {
+  std::string uid;                  // of the subject; empty: none
+  std::vector<std::string> topics;  // of Apple's extension; empty: none
+  long valid_seconds = 3'600;
+};
 
 // A key pair that is made for the test run.
 class TestKey {
@@ -26,8 +34,15 @@ class TestKey {
   std::string sign(std::string_view text) const;
   // A certificate for localhost and 127.0.0.1 that it has signed itself.
   std::string self_signed_certificate_pem() const;
+  // The same of an authority for clients.
+  std::string authority_certificate_pem() const;
+  // A client's, of this key, signed by `issuer` as an authority.
+  std::string client_certificate_pem(const ClientCertificateOrder& order,
+                                     const TestKey& issuer) const;
 
  private:
+  std::string certificate_of_itself(const char* common_name, int extension,
+                                    const char* value) const;
   explicit TestKey(evp_pkey_st* key);
   std::shared_ptr<evp_pkey_st> key_;
 };

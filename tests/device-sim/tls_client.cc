@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <nghttp2/nghttp2.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,6 +30,20 @@ int connect_to(std::uint16_t port) {
   return socket;
 }
 
+void show(SSL* ssl, const ClientIdentity& identity) {
+  BIO* certificate_text = BIO_new_mem_buf(identity.certificate_pem.data(), -1);
+  BIO* key_text = BIO_new_mem_buf(identity.key_pem.data(), -1);
+  X509* certificate = PEM_read_bio_X509(certificate_text, nullptr, nullptr, nullptr);
+  EVP_PKEY* key = PEM_read_bio_PrivateKey(key_text, nullptr, nullptr, nullptr);
+  if (SSL_use_certificate(ssl, certificate) != 1 || SSL_use_PrivateKey(ssl, key) != 1) {
+    throw std::runtime_error("the client's certificate cannot be used");
+  }
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+  BIO_free(certificate_text);
+  BIO_free(key_text);
+}
+
 SSL_CTX* client_context() {
   static SSL_CTX* const kContext = SSL_CTX_new(TLS_client_method());
   return kContext;
@@ -36,7 +51,7 @@ SSL_CTX* client_context() {
 
 }  // namespace
 
-TlsClient::TlsClient(std::uint16_t port, std::string_view alpn)
+TlsClient::TlsClient(std::uint16_t port, std::string_view alpn, const ClientIdentity* identity)
     : socket_(connect_to(port)), ssl_(SSL_new(client_context())) {
   SSL_set_fd(ssl_, socket_);
   if (!alpn.empty()) {
@@ -45,6 +60,7 @@ TlsClient::TlsClient(std::uint16_t port, std::string_view alpn)
     SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(list.data()),
                         static_cast<unsigned int>(list.size()));
   }
+  if (identity != nullptr) show(ssl_, *identity);
   connected_ = SSL_connect(ssl_) == 1;
 }
 
@@ -194,7 +210,8 @@ std::vector<nghttp2_nv> as_nva(const Headers& headers) {
 
 }  // namespace
 
-Http2Client::Http2Client(std::uint16_t port, std::string_view alpn) : tls_(port, alpn) {
+Http2Client::Http2Client(std::uint16_t port, std::string_view alpn, const ClientIdentity* identity)
+    : tls_(port, alpn, identity) {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_session_callbacks_new(&callbacks);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, ClientCallbacks::on_header);

@@ -16,13 +16,19 @@ struct ssl_st;
 
 namespace device_sim {
 
+// What a client shows when it is asked who it is.
+struct ClientIdentity {
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
 // A blocking TLS connection for tests. Everything that waits gives up after kPatience.
 class TlsClient {
  public:
   static constexpr auto kPatience = std::chrono::seconds(10);
 
   // `alpn` in wire form without the first length, e.g. "h2"; empty: none is sent.
-  TlsClient(std::uint16_t port, std::string_view alpn);
+  TlsClient(std::uint16_t port, std::string_view alpn, const ClientIdentity* identity = nullptr);
   ~TlsClient();
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;
@@ -69,7 +75,8 @@ class Http2Client {
     std::string debug;
   };
 
-  explicit Http2Client(std::uint16_t port, std::string_view alpn = "h2");
+  explicit Http2Client(std::uint16_t port, std::string_view alpn = "h2",
+                       const ClientIdentity* identity = nullptr);
   ~Http2Client();
 
   // Header names as they go on the wire, pseudo headers first. Returns the stream's id.

@@ -173,5 +173,24 @@ TEST_F(ServeConfigTest, WantsAnApnsKey) {
   EXPECT_TRUE(names(load(text).error(), "[[apns.keys]]"));
 }
 
+TEST_F(ServeConfigTest, TakesAnAuthorityForClientCertificatesWithKeysOrInTheirPlace) {
+  write("client_ca.pem", "authority");
+  const std::string more = "client_ca = \"client_ca.pem\"\none_stream_until_authenticated = true\n";
+  std::string text = good_;
+  text.insert(text.find("[[apns.keys]]"), more);
+  const auto both = load(text);
+  ASSERT_TRUE(both) << both.error().front();
+  EXPECT_EQ(both->apns_client_ca_pem, "authority");
+  EXPECT_TRUE(both->apns_limits.one_until_authenticated);
+  EXPECT_EQ(both->apns.keys.size(), 1U);
+  const std::size_t keys = text.find("[[apns.keys]]");
+  text.erase(keys, text.find("[fcm]") - keys);
+  const auto alone = load(text);
+  ASSERT_TRUE(alone) << alone.error().front();
+  EXPECT_TRUE(alone->apns.keys.empty());
+  text.replace(text.find("= true"), 6, "= 1");
+  EXPECT_TRUE(names(load(text).error(), "one_stream_until_authenticated must be true or false"));
+}
+
 }  // namespace
 }  // namespace device_sim

@@ -21,10 +21,12 @@ TEST(FaultPlan, IsReadBackAsItWasShown) {
                                       {"latency_ms", 25},
                                       {"goaway_every", 50'000},
                                       {"cut_every", 200'000},
+                                      {"bad_tokens_per_connection", 9},
                                       {"goaway_reason", "Maintenance"}});
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->unregistered_share, 0.02);
   EXPECT_EQ(plan->cut_every, 200'000U);
+  EXPECT_EQ(plan->bad_tokens_per_connection, 9U);
   EXPECT_EQ(parse_fault_plan(to_json(*plan)).value(), *plan);
 }
 
@@ -46,6 +48,7 @@ TEST(FaultPlan, TakesEachLimitAndRefusesWhatIsBeyond) {
                                           {{{"goaway_every", -1}}, false},
                                           {{{"goaway_every", true}}, false},
                                           {{{"goaway_reason", 1}}, false},
+                                          {{{"bad_tokens_per_connection", -1}}, false},
                                           {{{"unregistered_age_s", 31'536'000}}, true},
                                           {{{"unregistered_age_s", 31'536'001}}, false},
                                           {{{"cut_evry", 1}}, false},
