@@ -111,6 +111,13 @@ void add_lanes(const std::vector<fanout::LaneStats>& lanes, Families& families) 
   for (const Lane& lane : lanes) {
     families.add(lane.provider.last_error.empty() ? 0 : 1, lane_labels(lane));
   }
+  families.gauge("carillon_credential_expires_seconds",
+                 "Unix time at which a credential ends, as a certificate's notAfter; those without "
+                 "an end are not here");
+  for (const Lane& lane : lanes) {
+    const auto end = lane.provider.credential_expires_at.time_since_epoch().count();
+    if (end > 0) families.add(static_cast<std::uint64_t>(end), lane_labels(lane));
+  }
 }
 
 void add_engine(const fanout::EngineStats& engine, Families& families) {

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <ostream>
 #include <span>
 #include <system_error>
 
+#include "relay/cli/credential_expiry.h"
 #include "relay/cli/credentials.h"
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
@@ -28,7 +30,16 @@ bool check_credentials(Terminal& terminal, const config::Config& config) {
       config, [&sink](const std::string&, push::Platform) -> push::VerdictSink& { return sink; },
       loop);
   for (const std::string& problem : providers.problems) explain(terminal, problem);
-  if (!providers.problems.empty()) return false;
+  bool good = providers.problems.empty();
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  for (const AppProvider& made : providers.made) {
+    const auto word = expiry_word(made.app, made.provider->platform(),
+                                  made.provider->health().credential_expires_at, now);
+    if (!word) continue;
+    explain(terminal, word->expired ? word->sentence : "warning: " + word->sentence);
+    good = good && !word->expired;
+  }
+  if (!good) return false;
   terminal.out << fmt::format("credentials: {} of {} in order\n",
                               counted(providers.made.size(), "provider"),
                               counted(config.apps.size(), "app"));

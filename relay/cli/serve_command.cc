@@ -17,6 +17,7 @@
 #include "providers/http2/event_loop.h"
 #include "relay/api/http_server.h"
 #include "relay/api/publisher.h"
+#include "relay/cli/credential_expiry.h"
 #include "relay/cli/credentials.h"
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
@@ -150,6 +151,7 @@ class World {
         loop_);
     for (const std::string& problem : providers.problems) explain(terminal_, problem);
     for (AppProvider& made : providers.made) {
+      tell_expiry(made);
       const config::App& app = config_.apps.at(made.app);
       const config::Rate rate = made.provider->platform() == push::Platform::kApns ? app.apns_rate
                                 : made.provider->platform() == push::Platform::kFcm
@@ -159,6 +161,15 @@ class World {
                             {.per_minute = rate.per_minute, .ramp_up_ms = rate.ramp_up_ms});
     }
     return providers.problems.empty();
+  }
+
+  // One app's certificate that has ended does not keep the others from being served.
+  static void tell_expiry(const AppProvider& made) {
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    const auto word = expiry_word(made.app, made.provider->platform(),
+                                  made.provider->health().credential_expires_at, now);
+    if (!word) return;
+    spdlog::log(word->expired ? spdlog::level::err : spdlog::level::warn, "{}", word->sentence);
   }
 
   bool start_engine() {

@@ -229,7 +229,18 @@ class Reader {
     in.read("key_id", apns.key_id);
     in.read("team_id", apns.team_id);
     in.read("bundle_id", apns.bundle_id);
-    for (const char* const key : {"key_file", "key_id", "team_id", "bundle_id"}) in.require(key);
+    read_path(in, "certificate_file", apns.certificate_file);
+    read_path(in, "certificate_password_file", apns.certificate_password_file);
+    in.require("bundle_id");
+    if (apns.certificate_file.empty()) {
+      for (const char* const key : {"key_file", "key_id", "team_id"}) in.require(key);
+      if (!apns.certificate_password_file.empty()) {
+        in.problem("certificate_password_file", "is of use beside certificate_file only");
+      }
+    } else if (!apns.key_file.empty() || !apns.key_id.empty() || !apns.team_id.empty()) {
+      in.problem("certificate_file",
+                 "must not stand beside key_file, key_id and team_id: it is one or the other");
+    }
     for (const auto& [key, value] :
          {std::pair{"key_id", &apns.key_id}, std::pair{"team_id", &apns.team_id}}) {
       if (!value->empty() && value->size() != kAppleIdChars) {

@@ -638,6 +638,17 @@ TEST_F(HttpServerTest, SaysWhenAsManyExportsAreSentAsItCan) {
   EXPECT_EQ(status, 200);
 }
 
+TEST_F(HttpServerTest, TellsWhenACredentialEndsIfItDoes) {
+  fanout::LaneStats by_certificate{.app = "video"};
+  by_certificate.provider.credential_expires_at =
+      std::chrono::sys_seconds(std::chrono::seconds(1'900'000'000));
+  room_.publisher.stats_now.lanes = {by_certificate, fanout::LaneStats{.app = "shop"}};
+  const std::string metrics = ask("GET", "/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr("carillon_credential_expires_seconds{app=\"video\",platform="
+                                 "\"apns\"} 1900000000\n"));
+  EXPECT_THAT(metrics, testing::Not(HasSubstr("carillon_credential_expires_seconds{app=\"shop\"")));
+}
+
 TEST_F(HttpServerTest, RefusesADeviceThatWasSeenTomorrow) {
   Json device = Json::parse(kDevice);
   const auto in = [](std::chrono::hours hours) {

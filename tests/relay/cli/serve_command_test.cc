@@ -143,6 +143,30 @@ class ServeCommandTest : public testing::Test {
     ASSERT_EQ(PEM_write_PKCS8PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr), 1);
     fclose(file);
   }
+  // A client certificate of the app, which takes the place of the key.
+  void write_certificate(std::chrono::hours valid) {
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"),
+                                                                  EVP_PKEY_free);
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -7200);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()),
+                    static_cast<long>(std::chrono::seconds(valid).count()));
+    X509_set_pubkey(certificate.get(), key.get());
+    X509_sign(certificate.get(), key.get(), EVP_sha256());
+    FILE* const file = fopen((folder_ / "push.pem").c_str(), "w");
+    ASSERT_EQ(PEM_write_X509(file, certificate.get()), 1);
+    ASSERT_EQ(PEM_write_PKCS8PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr), 1);
+    fclose(file);
+    std::ofstream(config_) << R"([http]
+listen = "127.0.0.1:0"
+[fanout]
+drain_ms = 100
+[apps.video.apns]
+endpoint = "https://localhost:1"
+certificate_file = "push.pem"
+bundle_id = "com.example.video"
+)";
+  }
   // Nothing listens at the endpoint: nothing here is sent.
   void write_config(const std::string& http = "listen = \"127.0.0.1:0\"",
                     const std::string& more = "") {
@@ -294,6 +318,20 @@ TEST_F(ServeCommandTest, CheckCreatesNothingAndKnowsAFileThatIsNoStore) {
   const Finished serve = run(command({"serve"}));
   EXPECT_EQ(serve.code, kExitFailure);
   EXPECT_THAT(serve.err, HasSubstr("carillon.db"));
+}
+
+TEST_F(ServeCommandTest, CheckWarnsOfACertificateThatEndsSoonAndFailsWhenItHas) {
+  write_certificate(20 * 24h);
+  const Finished soon = run(command({"check"}));
+  EXPECT_EQ(soon.code, kExitOk) << soon.err;
+  EXPECT_THAT(soon.err, HasSubstr("warning: [apps.video.apns] the certificate ends on "));
+  write_certificate(-1h);
+  const Finished ended = run(command({"check"}));
+  EXPECT_EQ(ended.code, kExitFailure);
+  EXPECT_THAT(ended.err, HasSubstr("[apps.video.apns] the certificate has ended on "));
+  Process relay(command({"serve"}));
+  ASSERT_TRUE(relay.read_until("\nready\n", "out")) << relay.err();
+  EXPECT_TRUE(relay.read_until("the certificate has ended on ", "err")) << relay.err();
 }
 
 TEST_F(ServeCommandTest, CheckMissesTheStoresFolder) {

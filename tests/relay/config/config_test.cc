@@ -251,6 +251,15 @@ TEST_F(ConfigTest, EachMistakeHasItsLineAndSentence) {
       {"\n\n[apps]\n",
        "3: there is no app: add [apps.NAME.apns], [apps.NAME.fcm] or "
        "[apps.NAME.webpush]"},
+      {"[apps.video.apns]\nbundle_id = \"b\"\ncertificate_file = \"c.p12\"\nkey_id = "
+       "\"ABCDE12345\"\n",
+       "3: apps.video.apns.certificate_file must not stand beside key_file, key_id and team_id: it "
+       "is one or the other"},
+      {"[apps.video.apns]\nbundle_id = \"b\"\n", "1: [apps.video.apns] lacks the key \"key_file\""},
+      {"[apps.video.apns]\ncertificate_file = \"c.p12\"\n",
+       "1: [apps.video.apns] lacks the key \"bundle_id\""},
+      {"[apps.video.apns]\ncertificate_password_file = \"c\"\n",
+       "2: apps.video.apns.certificate_password_file is of use beside certificate_file only"},
       {"apps = 3\n", "1: apps must be a table: [apps]"},
       {"[apps]\nvideo = 3\n", "2: apps.video must be a table: [apps.video]"},
       {"[apps.video]\nfcm = true\n", "2: apps.video.fcm must be a table: [apps.video.fcm]"},
