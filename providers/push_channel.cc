@@ -161,7 +161,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     if (stream.ending == Ending::kAnswered && stream.status == 200 && !judges_success_) {
       add_verdict({.tag = tag, .kind = VerdictKind::kAccepted, .status = 200, .reason = {}});
     } else {
-      settle_otherwise(stream, tag);
+      settle_otherwise(stream, batch, tag);
     }
     --batch.open;
     forget_if_done(batch);
@@ -271,7 +271,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     return head;
   }
 
-  void settle_otherwise(Stream& stream, std::uint64_t tag) {
+  void settle_otherwise(Stream& stream, const Batch& batch, std::uint64_t tag) {
     if (stream.ending != Ending::kAnswered) {
       return add_verdict({.tag = tag,
                           .kind = stream.ending == Ending::kNotSent ? VerdictKind::kNotSent
@@ -281,7 +281,8 @@ class PushChannel::Impl final : public http2::RequestSource,
     Judgement judgement = dialect_->judge({.status = stream.status,
                                            .body = stream.answer_body,
                                            .retry_after = stream.retry_after,
-                                           .wns_status = stream.wns_status},
+                                           .wns_status = stream.wns_status,
+                                           .message = batch.push.message.get()},
                                           *stream.authorization, calendar_());
     judgement.verdict.tag = tag;
     add_verdict(std::move(judgement.verdict));

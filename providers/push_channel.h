@@ -20,9 +20,10 @@ namespace carillon::push {
 // the call.
 struct Answer {
   std::uint16_t status = 0;
-  std::string_view body;         // at most http2::kErrorBodyBytesMax, else cut
-  std::string_view retry_after;  // the header's value; empty: none
-  std::string_view wns_status;   // X-WNS-Status of a Windows push service; empty: none
+  std::string_view body;                     // at most http2::kErrorBodyBytesMax, else cut
+  std::string_view retry_after;              // the header's value; empty: none
+  std::string_view wns_status;               // X-WNS-Status of a Windows push service; empty: none
+  const RenderedMessage* message = nullptr;  // that was sent; null: not known
 };
 
 // What an answer says about more than its own request.

@@ -30,7 +30,8 @@ constexpr std::size_t kAppleIdCharacters = 10;  // of key ids and team ids alike
 class ApnsDialect final : public PushDialect {
  public:
   // Without a token a certificate speaks for every connection.
-  explicit ApnsDialect(std::optional<auth::ProviderToken> token) : token_(std::move(token)) {}
+  ApnsDialect(std::string bundle_id, std::optional<auth::ProviderToken> token)
+      : bundle_id_(std::move(bundle_id)), token_(std::move(token)) {}
 
   void start(std::function<void()>) override {}
   void close(std::function<void()> done) override { done(); }
@@ -45,7 +46,7 @@ class ApnsDialect final : public PushDialect {
   bool takes_token(std::string_view token) const noexcept override { return is_apns_token(token); }
 
   Judgement judge(const Answer& answer, const std::string& sent_with, Time now) override {
-    ApnsJudgement judged = judge_apns(answer, now);
+    ApnsJudgement judged = judge_apns(answer, now, topic_of(answer));
     Judgement judgement{.verdict = std::move(judged.verdict)};
     Verdict& verdict = judgement.verdict;
     if (judged.advice != ApnsAdvice::kNone) judgement.aftermath = Aftermath::kRetireConnection;
@@ -70,7 +71,17 @@ class ApnsDialect final : public PushDialect {
   std::string credential_error() const override { return error_; }
 
  private:
+  ApnsTopic topic_of(const Answer& answer) const {
+    if (answer.message == nullptr) return ApnsTopic::kApps;
+    const auto& headers = answer.message->headers;
+    const auto topic = std::ranges::find(headers, "apns-topic", &RenderedMessage::Header::name);
+    return topic == headers.end() || topic->value == bundle_id_ ? ApnsTopic::kApps
+                                                                : ApnsTopic::kOfAPushType;
+  }
+
   inline static const auto kNoHeader = std::make_shared<const std::string>();
+
+  const std::string bundle_id_;
 
   std::optional<auth::ProviderToken> token_;
   std::string error_;
@@ -212,9 +223,10 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_prov
     sender.topics = certificate->topics();
     expires_at = certificate->expires_at();
   }
-  return std::make_unique<ApnsProvider>(loop, std::move(channel),
-                                        std::make_unique<ApnsDialect>(std::move(credential.token)),
-                                        std::move(sender), expires_at, sink);
+  return std::make_unique<ApnsProvider>(
+      loop, std::move(channel),
+      std::make_unique<ApnsDialect>(config.bundle_id, std::move(credential.token)),
+      std::move(sender), expires_at, sink);
 }
 
 }  // namespace carillon::push

@@ -41,6 +41,15 @@ constexpr Row kRows[] = {
     {"MissingTopic", Kind::kCredentialRefused},
     {"PayloadEmpty", Kind::kNotificationRefused},
     {"TopicDisallowed", Kind::kCredentialRefused},
+    // 400 of broadcast channels
+    {"BadChannelId", Kind::kNotificationRefused},
+    {"BadRequestParams", Kind::kNotificationRefused},
+    {"BadRequestPayload", Kind::kNotificationRefused},
+    {"CannotCreateChannelConfig", Kind::kNotificationRefused},
+    {"ChannelNotRegistered", Kind::kNotificationRefused},
+    {"FeatureNotEnabled", Kind::kNotificationRefused},
+    {"MissingChannelId", Kind::kNotificationRefused},
+    {"MissingPushType", Kind::kNotificationRefused},
     // 403
     {"BadCertificate", Kind::kCredentialRefused},
     {"BadCertificateEnvironment", Kind::kCredentialRefused},
@@ -50,6 +59,7 @@ constexpr Row kRows[] = {
     {"Forbidden", Kind::kCredentialRefused},
     {"InvalidProviderToken", Kind::kCredentialRefused},
     {"MissingProviderToken", Kind::kCredentialRefused},
+    {"TopicMismatch", Kind::kCredentialRefused},  // of broadcast channels
     {"UnrelatedKeyIdInToken", Kind::kCredentialRefused},
     // 404, 405, 413
     {"BadPath", Kind::kNotificationRefused},
@@ -68,6 +78,10 @@ constexpr Row kRows[] = {
     {"Shutdown", Kind::kUnavailable},  // a GOAWAY tells the connection
 };
 
+bool is_about_topic(std::string_view reason) {
+  return reason == "BadTopic" || reason == "MissingTopic" || reason == "TopicDisallowed";
+}
+
 Kind kind_of_status(std::uint16_t status) {
   if (status >= 500) return Kind::kUnavailable;
   if (status == 429) return Kind::kThrottled;
@@ -80,7 +94,8 @@ Kind kind_of_status(std::uint16_t status) {
 
 }  // namespace
 
-ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_point now) {
+ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_point now,
+                         ApnsTopic topic) {
   std::string reason;
   std::chrono::milliseconds since{-1};
   const auto body = nlohmann::json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
@@ -99,6 +114,9 @@ ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_p
   if (known != std::end(kRows)) {
     row = *known;
     if (row.kind == Kind::kTokenDead && answer.status != 410) row.kind = Kind::kTokenUnusable;
+    if (topic == ApnsTopic::kOfAPushType && is_about_topic(reason)) {
+      row.kind = Kind::kNotificationRefused;
+    }
   }
 
   ApnsJudgement judgement{

@@ -21,8 +21,15 @@ struct ApnsJudgement {
   ApnsAdvice advice = ApnsAdvice::kNone;
 };
 
+// What a request was sent to.
+enum class ApnsTopic : std::uint8_t {
+  kApps,         // the bundle id: what is said of it is true of every notification
+  kOfAPushType,  // with a suffix: an app may have the one without the other
+};
+
 // Pure. For any answer but 200, whatever its body. A known reason decides; an unknown one, or none,
 // is judged by the status. Only a reason that says so in an answer 410 kills a token.
-ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_point now);
+ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_point now,
+                         ApnsTopic topic = ApnsTopic::kApps);
 
 }  // namespace carillon::push

@@ -5,12 +5,16 @@
 #include <functional>
 #include <utility>
 
+#include "providers/apns/apns_push_type.h"
 #include "relay/api/audience_form.h"
 #include "relay/api/strict_json.h"
 #include "relay/import/registration_form.h"
 
 namespace carillon::api {
 namespace {
+
+// The push that says all that there is to say by its type: look again.
+constexpr std::string_view kWidgets = "widgets";
 
 bool has_url_chars(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
@@ -60,7 +64,7 @@ class EventReader {
     std::string_view name;
     ReadField read;
   };
-  static const std::array<Field, 10> kFields;
+  static const std::array<Field, 11> kFields;
 
   void fail(std::string pointer, std::string detail) {
     if (errors.size() < kFieldErrorsMax) errors.push_back({std::move(pointer), std::move(detail)});
@@ -89,6 +93,7 @@ class EventReader {
   void ttl(const nlohmann::json& value);
   void priority(const nlohmann::json& value);
   void collapse_key(const nlohmann::json& value);
+  void apns_push_type(const nlohmann::json& value);
   void apns(const nlohmann::json& value) {
     overrides(value, "/apns", publication.notification.apns_json);
   }
@@ -103,7 +108,7 @@ class EventReader {
   AudienceForm audience_;
 };
 
-const std::array<EventReader::Field, 10> EventReader::kFields = {{
+const std::array<EventReader::Field, 11> EventReader::kFields = {{
     {"app", &EventReader::app},
     {"notification", &EventReader::notification},
     {"localized", &EventReader::localized},
@@ -111,6 +116,7 @@ const std::array<EventReader::Field, 10> EventReader::kFields = {{
     {"ttl", &EventReader::ttl},
     {"priority", &EventReader::priority},
     {"collapse_key", &EventReader::collapse_key},
+    {"apns_push_type", &EventReader::apns_push_type},
     {"apns", &EventReader::apns},
     {"fcm", &EventReader::fcm},
     {"webpush", &EventReader::webpush},
@@ -297,6 +303,17 @@ void EventReader::collapse_key(const nlohmann::json& value) {
   text(value, "/collapse_key", kCollapseKeyBytesMax, publication.notification.collapse_key);
 }
 
+void EventReader::apns_push_type(const nlohmann::json& value) {
+  std::string names;
+  for (const push::ApnsPushType& type : push::kApnsPushTypes) {
+    if (value == type.name) publication.notification.apns_push_type = type.name;
+    names += (names.empty() ? "" : ", ") + std::string(type.name);
+  }
+  if (publication.notification.apns_push_type.empty()) {
+    fail("/apns_push_type", "must be one of " + names);
+  }
+}
+
 void EventReader::check_whole(const nlohmann::json& root) {
   if (!root.contains("app")) fail("/app", "is missing");
   if (errors.size() < kFieldErrorsMax) audience_.check_whole(errors);
@@ -304,7 +321,7 @@ void EventReader::check_whole(const nlohmann::json& root) {
   const bool says_something = !to.title.empty() || !to.body.empty() || !to.image.empty() ||
                               !to.sound.empty() || to.badge.has_value() || !to.data.empty() ||
                               !to.apns_json.empty() || !to.fcm_json.empty() ||
-                              !to.webpush_json.empty();
+                              !to.webpush_json.empty() || to.apns_push_type == kWidgets;
   if (errors.empty() && !says_something) {
     fail("", "has nothing to send: it needs a notification, data, or a platform's own words");
   }

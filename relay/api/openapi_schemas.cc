@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "providers/apns/apns_push_type.h"
 #include "relay/api/event_parser.h"
 #include "relay/audience/condition_parser.h"
 #include "storage/quarantine.h"
@@ -86,6 +87,9 @@ void put_limits(SchemaJson& schemas) {
   event["ttl"]["maximum"] = kTtlMax.count();
   event["ttl"]["default"] = kTtlDefault.count();
   event["collapse_key"]["maxLength"] = kCollapseKeyBytesMax;
+  for (const push::ApnsPushType& type : push::kApnsPushTypes) {
+    event["apns_push_type"]["enum"].push_back(type.name);
+  }
   event["data"]["maxProperties"] = kDataPairsMax;
   event["localized"]["maxProperties"] = fanout::kLocalesPerEventMax;
 }
@@ -118,6 +122,7 @@ constexpr std::string_view kSchemas = R"json({
       "ttl": {"type": "integer", "minimum": 0, "description": "seconds; 0: now or never"},
       "priority": {"type": "string", "enum": ["urgent", "normal", "bulk"], "default": "normal"},
       "collapse_key": {"type": "string", "minLength": 1},
+      "apns_push_type": {"type": "string", "description": "Apple's kind of push; alert or background as the content is, if it is left out"},
       "apns": {"type": "object", "description": "merged over what is rendered for APNs"},
       "fcm": {"type": "object", "description": "merged over what is rendered for FCM"},
       "webpush": {"type": "object", "description": "merged over what is rendered for Web Push"}}},

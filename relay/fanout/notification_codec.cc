@@ -19,6 +19,7 @@ constexpr std::pair<const char*, std::string push::Notification::*> kTexts[] = {
     {"thread_id", &push::Notification::thread_id},
     {"click_url", &push::Notification::click_url},
     {"collapse_key", &push::Notification::collapse_key},
+    {"apns_push_type", &push::Notification::apns_push_type},
     {"apns", &push::Notification::apns_json},
     {"fcm", &push::Notification::fcm_json},
     {"webpush", &push::Notification::webpush_json},

@@ -42,6 +42,15 @@ constexpr Case kCases[] = {
     {400, "MissingTopic", Kind::kCredentialRefused},
     {400, "PayloadEmpty", Kind::kNotificationRefused},
     {400, "TopicDisallowed", Kind::kCredentialRefused},
+    {400, "BadChannelId", Kind::kNotificationRefused},
+    {400, "BadRequestParams", Kind::kNotificationRefused},
+    {400, "BadRequestPayload", Kind::kNotificationRefused},
+    {400, "CannotCreateChannelConfig", Kind::kNotificationRefused},
+    {400, "ChannelNotRegistered", Kind::kNotificationRefused},
+    {400, "FeatureNotEnabled", Kind::kNotificationRefused},
+    {400, "MissingChannelId", Kind::kNotificationRefused},
+    {400, "MissingPushType", Kind::kNotificationRefused},
+    {403, "TopicMismatch", Kind::kCredentialRefused},
     {403, "BadCertificate", Kind::kCredentialRefused},
     {403, "BadCertificateEnvironment", Kind::kCredentialRefused},
     {403, "BadEnvironmentKeyIdInToken", Kind::kCredentialRefused},
@@ -89,6 +98,19 @@ TEST(ApnsVerdict, JudgesEveryReasonOfApplesTable) {
     EXPECT_LT(judged.verdict.retry_after, 0s);
     EXPECT_LT(judged.verdict.since_ms, 0ms);
   }
+}
+
+TEST(ApnsVerdict, OnTheTopicOfAPushTypeIsAboutItsNotificationsAlone) {
+  for (const char* reason : {"BadTopic", "MissingTopic", "TopicDisallowed"}) {
+    const std::string body = fmt::format(R"({{"reason":"{}"}})", reason);
+    const auto now = std::chrono::system_clock::now();
+    EXPECT_EQ(judge_apns({.status = 400, .body = body}, now, ApnsTopic::kOfAPushType).verdict.kind,
+              Kind::kNotificationRefused)
+        << reason;
+  }
+  const auto token = judge_apns({.status = 403, .body = R"({"reason":"InvalidProviderToken"})"},
+                                std::chrono::system_clock::now(), ApnsTopic::kOfAPushType);
+  EXPECT_EQ(token.verdict.kind, Kind::kCredentialRefused);
 }
 
 TEST(ApnsVerdict, TellsSinceWhenATokenIsDead) {

@@ -16,6 +16,7 @@ TEST(NotificationCodec, KeepsEverythingThatIsNeededToRenderAgain) {
                           .badge = 3,
                           .data = {{"video", "v-1"}, {"empty", ""}},
                           .collapse_key = "latest",
+                          .apns_push_type = "voip",
                           .apns_json = R"({"aps":{"sound":"x"}})",
                           .fcm_json = R"({"android":{}})",
                           .webpush_json = "{}"};
@@ -32,6 +33,7 @@ TEST(NotificationCodec, KeepsEverythingThatIsNeededToRenderAgain) {
   EXPECT_EQ(got.badge, said.badge);
   EXPECT_EQ(got.data, said.data);
   EXPECT_EQ(got.collapse_key, said.collapse_key);
+  EXPECT_EQ(got.apns_push_type, said.apns_push_type);
   EXPECT_EQ(got.apns_json, said.apns_json);
   EXPECT_EQ(got.fcm_json, said.fcm_json);
   EXPECT_EQ(got.webpush_json, said.webpush_json);
@@ -64,6 +66,13 @@ TEST(NotificationCodec, PassesOverLanguagesThatAreNone) {
   EXPECT_EQ(read->localization->wordings(),
             (std::vector<Wording>{{.locale = "de", .title = "Neu"}}));
   EXPECT_FALSE(decode_content(R"({"format":1,"localized":[]})")->localization);
+}
+
+TEST(NotificationCodec, ReadsEventsThatWereStoredBeforeThereWerePushTypes) {
+  const auto read = decode_content(R"({"body":"b","data":{"k":"v"},"format":1})");
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(read->notification.body, "b");
+  EXPECT_EQ(read->notification.apns_push_type, "");
 }
 
 TEST(NotificationCodec, RefusesWhatItDidNotWrite) {
