@@ -57,8 +57,8 @@ class ApnsDialect final : public PushDialect {
                token_->on_expired(sent_with, now) == auth::ProviderToken::Refusal::kTooYoung) {
       verdict.kind = VerdictKind::kCredentialRefused;
       error_ = "APNs refused a fresh token as expired: is this machine's clock right?";
-    } else if (verdict.reason == kInvalidToken &&
-               token_.on_invalid(sent_with, now) != auth::ProviderToken::Refusal::kTooYoung) {
+    } else if (token_ && verdict.reason == kInvalidToken &&
+               token_->on_invalid(sent_with, now) != auth::ProviderToken::Refusal::kTooYoung) {
       verdict.kind = VerdictKind::kNotSent;  // it had been made by a clock that was wrong
       judgement.aftermath = Aftermath::kRetireConnection;
     } else if (verdict.kind == VerdictKind::kCredentialRefused) {
@@ -82,7 +82,6 @@ class ApnsDialect final : public PushDialect {
   inline static const auto kNoHeader = std::make_shared<const std::string>();
 
   const std::string bundle_id_;
-
   std::optional<auth::ProviderToken> token_;
   std::string error_;
 };

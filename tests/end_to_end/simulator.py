@@ -27,7 +27,8 @@ def free_port():
 
 class Simulator:
     def __init__(self, program_file, directory, credentials, devices, seed, fcm_port, mix=MIX,
-                 environment=None):
+                 environment=None, apns=""):
+        """`apns`: more lines of its section; {credentials} is the folder."""
         self._program_file = program_file
         self.seed = seed
         self.mix = mix
@@ -41,6 +42,7 @@ key = "{credentials}/server-key.pem"
 [apns]
 listen = "127.0.0.1:0"
 topics = ["{BUNDLE_ID}"]
+{apns.format(credentials=credentials)}
 
 [[apns.keys]]
 key_id = "SIMKEY0001"
