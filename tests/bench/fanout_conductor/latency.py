@@ -1,7 +1,9 @@
 """How long a single notification takes, from its POST to the simulator's receipt, alone and beside a bulk send."""
 
+import contextlib
 import json
 import math
+import os
 import socket
 import threading
 import time
@@ -14,6 +16,9 @@ from world import TOPIC
 
 RATE = 1_000  # events a second, on a schedule: a slow answer does not slow the next question
 CLIENTS = 64
+# Both cores are busy with what is measured, and a poster that waits for one would be told as the
+# relay's delay. Needs root; else the poster is as nice as the rest, and its own lateness is printed.
+POSTER_NICENESS = -10
 
 
 @dataclass
@@ -67,6 +72,20 @@ class _Client:
         self._socket.close()
 
 
+@contextlib.contextmanager
+def _in_a_hurry():
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, POSTER_NICENESS)
+    except PermissionError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, usual)
+
+
 def _post_on_schedule(world, seconds):
     """[(due, sent, answered, status, event)], in seconds since the epoch."""
     posted, problems = [], []
@@ -94,8 +113,9 @@ def _post_on_schedule(world, seconds):
             client.close()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
+    with _in_a_hurry():  # threads are born with their maker's niceness
+        for thread in threads:
+            thread.start()
     for thread in threads:
         thread.join()
     if problems:
