@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -45,12 +46,17 @@ struct PushTarget {
   std::uint32_t token_length = 0;
 };
 
+struct Verdict;
+
 // Devices that get the same message. Owns its tokens; moved into the provider.
 struct PushBatch {
   std::shared_ptr<const RenderedMessage> message;
   std::vector<PushTarget> targets;
   std::string tokens;
   bool urgent = false;  // goes before what is queued of batches that are not
+  // Set by providers themselves, for their questions: hears of the verdicts in the sink's place,
+  // one by one, on the loop's thread; must not block nor throw.
+  std::function<void(const Verdict&)> told = {};
 
   std::string_view token(const PushTarget& target) const {
     return std::string_view(tokens).substr(target.token_offset, target.token_length);
@@ -104,6 +110,19 @@ struct ProviderHealth {
   std::chrono::sys_seconds credential_expires_at{};
 };
 
+// What a platform says about us, or about a message, when it is asked by a request that reaches
+// nobody.
+struct PlatformWord {
+  enum class Kind : std::uint8_t {
+    kGood,     // it takes our credential; the message
+    kRefused,  // it says that it does not
+    kUnclear,  // it did not say: not reached, busy, or an answer about something else
+  };
+  Kind kind = Kind::kUnclear;
+  std::string text;  // for the operator: the vendor's word and the status, or why there is none
+};
+using HearWord = std::function<void(PlatformWord)>;
+
 // One app's way to one platform. Thread-safe.
 //
 // Every target that was submitted gets exactly one verdict, whatever happens to connections,
@@ -128,6 +147,23 @@ class Provider {
   virtual std::size_t window() const noexcept = 0;
 
   virtual ProviderHealth health() const = 0;
+
+  // Asks the platform whether it takes our credential for this app. Nobody is reached. `hear` is
+  // called once, mostly on the loop's thread, at the latest when the provider closes; it must not
+  // block. Bounded by the request's and the queue's timeouts, so who has less time stops listening.
+  virtual void probe(HearWord hear) {
+    hear({.kind = PlatformWord::Kind::kUnclear, .text = "this platform cannot be asked"});
+  }
+
+  // Asks for the platform's word on a message, without sending it. `token` is a device's that the
+  // message might go to; empty: none is known. `hear` as above.
+  virtual void validate(std::shared_ptr<const RenderedMessage> message, std::string_view token,
+                        HearWord hear) {
+    static_cast<void>(message);
+    static_cast<void>(token);
+    hear({.kind = PlatformWord::Kind::kUnclear,
+          .text = "this platform has no way to look at a message without sending it"});
+  }
 
   // Stops taking, waits until `grace` for what is on the wire, then settles all that is left as
   // kNotSent or kUnanswered. Blocks; idempotent; called by the destructor with no grace.

@@ -79,7 +79,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     verdicts_.reserve(kVerdictsPerCall);
   }
 
-  ~Impl() override { assert(batches_.empty() && verdicts_.empty()); }
+  ~Impl() override { assert(batches_.empty() && verdicts_.empty() && told_.empty()); }
 
   void start() {
     dialect_->start([weak = weak_from_this()] {
@@ -92,13 +92,20 @@ class PushChannel::Impl final : public http2::RequestSource,
   void submit(PushBatch push) {
     if (push.targets.empty()) return;
     assert(push.message != nullptr);
-    bool wake = false;
+    bool wake = false, refused = false;
     {
       const std::lock_guard lock(mutex_);
-      if (refusing_) return;
-      queued_.fetch_add(push.targets.size(), std::memory_order_relaxed);
-      inbox_.push_back(std::move(push));
-      wake = !std::exchange(awake_, true);
+      refused = refusing_;
+      if (!refused) {
+        queued_.fetch_add(push.targets.size(), std::memory_order_relaxed);
+        inbox_.push_back(std::move(push));
+        wake = !std::exchange(awake_, true);
+      }
+    }
+    if (refused && push.told) {
+      for (const PushTarget& target : push.targets) {
+        push.told({.tag = target.tag, .kind = VerdictKind::kNotSent, .reason = "Closed"});
+      }
     }
     if (wake) loop_.post([self = shared_from_this()] { self->on_awake(); });
   }
@@ -149,6 +156,7 @@ class PushChannel::Impl final : public http2::RequestSource,
       if (batch.left() == 0) queue.pop_front();
       if (takes) return true;
       add_verdict(
+          batch,
           {.tag = target.tag, .kind = VerdictKind::kTokenUnusable, .reason = "MalformedToken"});
       forget_if_done(batch);
     }
@@ -159,7 +167,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     Batch& batch = *static_cast<Batch*>(stream.owner);
     const std::uint64_t tag = batch.push.targets[stream.item].tag;
     if (stream.ending == Ending::kAnswered && stream.status == 200 && !judges_success_) {
-      add_verdict({.tag = tag, .kind = VerdictKind::kAccepted, .status = 200, .reason = {}});
+      add_verdict(batch, {.tag = tag, .kind = VerdictKind::kAccepted, .status = 200, .reason = {}});
     } else {
       settle_otherwise(stream, batch, tag);
     }
@@ -273,7 +281,8 @@ class PushChannel::Impl final : public http2::RequestSource,
 
   void settle_otherwise(Stream& stream, const Batch& batch, std::uint64_t tag) {
     if (stream.ending != Ending::kAnswered) {
-      return add_verdict({.tag = tag,
+      return add_verdict(batch,
+                         {.tag = tag,
                           .kind = stream.ending == Ending::kNotSent ? VerdictKind::kNotSent
                                                                     : VerdictKind::kUnanswered,
                           .reason = reason_of(stream.word)});
@@ -285,11 +294,15 @@ class PushChannel::Impl final : public http2::RequestSource,
                                            .message = batch.push.message.get()},
                                           *stream.authorization, calendar_());
     judgement.verdict.tag = tag;
-    add_verdict(std::move(judgement.verdict));
+    add_verdict(batch, std::move(judgement.verdict));
     if (judgement.aftermath == Aftermath::kRetireConnection) pool_.retire(stream);
   }
 
-  void add_verdict(Verdict verdict) {
+  void add_verdict(const Batch& batch, Verdict verdict) {
+    if (batch.push.told) {
+      told_.emplace_back(batch.push.told, std::move(verdict));
+      return;
+    }
     verdicts_.push_back(std::move(verdict));
     if (verdicts_.size() >= kVerdictsPerCall) flush_verdicts();
   }
@@ -298,6 +311,7 @@ class PushChannel::Impl final : public http2::RequestSource,
   void tell() {
     publish_state();
     flush_verdicts();
+    for (const auto& [told, verdict] : std::exchange(told_, {})) told(verdict);
   }
 
   void flush_verdicts() {
@@ -312,6 +326,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     (batch.push.urgent ? urgent_count_ : waiting_count_) -= batch.left();
     while (batch.left() > 0) {
       add_verdict(
+          batch,
           {.tag = batch.push.targets[batch.next++].tag, .kind = kind, .reason = reason_of(word)});
     }
     forget_if_done(batch);
@@ -408,6 +423,7 @@ class PushChannel::Impl final : public http2::RequestSource,
   std::deque<Batch*> urgent_, queue_;                 // with a target that is not prepared
   std::size_t urgent_count_ = 0, waiting_count_ = 0;  // such targets of each
   std::vector<Verdict> verdicts_;
+  std::vector<std::pair<std::function<void(const Verdict&)>, Verdict>> told_;
   bool stopped_ = false;
   std::string pool_error_;
   std::string credential_error_;

@@ -18,6 +18,7 @@
 #include "providers/http2/https_url.h"
 #include "providers/http2/tls_context.h"
 #include "providers/push_channel.h"
+#include "providers/question.h"
 
 namespace carillon::push {
 namespace {
@@ -100,6 +101,12 @@ class ApnsProvider final : public Provider {
     return render_apns(notification, sender_);
   }
   void submit(PushBatch batch) override { channel_.submit(std::move(batch)); }
+  void probe(HearWord hear) override {
+    channel_.submit(question(apns_probe(topic_), kApnsNobodysToken,
+                             [this, hear = std::move(hear)](const Verdict& verdict) {
+                               hear(with_error(apns_word(verdict), channel_.health()));
+                             }));
+  }
   std::size_t window() const noexcept override { return channel_.window(); }
   ProviderHealth health() const override {
     ProviderHealth health = channel_.health();

@@ -203,6 +203,14 @@ tl::expected<RenderedMessage, RenderError> render_apns(const Notification& notif
   return message;
 }
 
+RenderedMessage apns_probe(std::string_view topic) {
+  return {.headers = {{"apns-topic", std::string(topic)},
+                      {"apns-push-type", "background"},
+                      {"apns-priority", "5"},
+                      {"apns-expiration", "0"}},
+          .body = R"({"aps":{"content-available":1}})"};
+}
+
 bool is_apns_token(std::string_view token) noexcept {
   static constexpr std::array<bool, 256> kHex = [] {
     std::array<bool, 256> table{};

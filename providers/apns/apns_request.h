@@ -28,6 +28,13 @@ struct ApnsSender {
 tl::expected<RenderedMessage, RenderError> render_apns(const Notification& notification,
                                                        const ApnsSender& sender);
 
+// A message that reaches nobody, to be sent to kApnsNobodysToken: a background push, which even a
+// device would not show.
+RenderedMessage apns_probe(std::string_view topic);
+// Of the form of a token, and no device's.
+inline constexpr std::string_view kApnsNobodysToken =
+    "0000000000000000000000000000000000000000000000000000000000000000";
+
 // Hexadecimal digits: it stands in the path as it is. Apple says not to assume a length.
 bool is_apns_token(std::string_view token) noexcept;
 

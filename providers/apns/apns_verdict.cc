@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "providers/question.h"
 #include "providers/reason.h"
 #include "providers/retry_after.h"
 
@@ -129,6 +130,30 @@ ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_p
       .advice = row.advice};
   if (row.kind == Kind::kTokenDead) judgement.verdict.since_ms = since;
   return judgement;
+}
+
+PlatformWord apns_word(const Verdict& verdict) {
+  PlatformWord word{.text = word_of(verdict)};
+  switch (verdict.kind) {
+    case Kind::kAccepted:
+    case Kind::kTokenDead:
+    case Kind::kTokenUnusable:
+      word.kind = PlatformWord::Kind::kGood;
+      break;
+    case Kind::kThrottled:
+      // Of one device; not of too many tokens of ours.
+      if (verdict.scope == Scope::kDevice) word.kind = PlatformWord::Kind::kGood;
+      break;
+    case Kind::kCredentialRefused:
+      word.kind = PlatformWord::Kind::kRefused;
+      break;
+    case Kind::kUnavailable:
+    case Kind::kNotificationRefused:
+    case Kind::kNotSent:
+    case Kind::kUnanswered:
+      break;
+  }
+  return word;
 }
 
 }  // namespace carillon::push

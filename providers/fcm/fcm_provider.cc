@@ -13,6 +13,7 @@
 #include "providers/http2/https_url.h"
 #include "providers/http2/tls_context.h"
 #include "providers/push_channel.h"
+#include "providers/question.h"
 
 namespace carillon::push {
 namespace {
@@ -78,6 +79,25 @@ class FcmProvider final : public Provider {
     return render_fcm(notification, now);
   }
   void submit(PushBatch batch) override { channel_.submit(std::move(batch)); }
+  void probe(HearWord hear) override {
+    channel_.submit(question(fcm_probe(), kFcmNobodysToken,
+                             [this, hear = std::move(hear)](const Verdict& verdict) {
+                               hear(with_error(fcm_word_on_us(verdict), channel_.health()));
+                             }));
+  }
+  void validate(std::shared_ptr<const RenderedMessage> message, std::string_view token,
+                HearWord hear) override {
+    const FcmTarget target = token.empty() ? FcmTarget::kTopic : FcmTarget::kDevice;
+    if (target == FcmTarget::kTopic && message->body.size() > kFcmTopicPayloadBytesMax) {
+      return hear({.kind = PlatformWord::Kind::kUnclear,
+                   .text = fmt::format("a message of more than {} bytes can only be looked at "
+                                       "together with a device's token",
+                                       kFcmTopicPayloadBytesMax)});
+    }
+    channel_.submit(question(
+        fcm_validation(*message, target), token.empty() ? kFcmNobodysToken : token,
+        [hear = std::move(hear)](const Verdict& verdict) { hear(fcm_word_on_message(verdict)); }));
+  }
   std::size_t window() const noexcept override { return channel_.window(); }
   ProviderHealth health() const override { return channel_.health(); }
   void close(std::chrono::milliseconds grace) override { channel_.close(grace); }

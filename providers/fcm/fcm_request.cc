@@ -16,6 +16,10 @@ namespace {
 
 using nlohmann::json;
 
+// How a body begins; the token stands right behind it.
+constexpr std::string_view kBeforeToken = R"({"message":{"token":")";
+constexpr std::string_view kNobodysTopic = "carillon-nobody";
+
 std::optional<RenderError> check_names(const Notification& notification) {
   for (const auto& [name, value] : notification.data) {
     if (is_reserved_fcm_name(name)) {
@@ -105,12 +109,33 @@ tl::expected<RenderedMessage, RenderError> render_fcm(const Notification& notifi
                                     kFcmPayloadBytesMax));
   }
   // `text` is an object with members, so the token can stand before them.
-  constexpr std::string_view kBeforeToken = R"({"message":{"token":")";
   RenderedMessage message;
   message.headers = {{"content-type", "application/json"}};
   message.token_at = kBeforeToken.size();
   message.body = fmt::format("{}\",{}}}", kBeforeToken, std::string_view(text).substr(1));
   return message;
+}
+
+RenderedMessage fcm_probe() {
+  return {
+      .headers = {{"content-type", "application/json"}},
+      .body = fmt::format(
+          R"({{"validate_only":true,"message":{{"topic":"{}","data":{{"carillon_event":""}}}}}})",
+          kNobodysTopic)};
+}
+
+RenderedMessage fcm_validation(const RenderedMessage& message, FcmTarget target) {
+  constexpr std::string_view kOnly = R"({"validate_only":true,)";
+  const std::string_view rest = std::string_view(message.body).substr(message.token_at);
+  RenderedMessage asked{.headers = message.headers};
+  if (target == FcmTarget::kDevice) {
+    asked.body = fmt::format("{}{}", kOnly, kBeforeToken.substr(1));
+    asked.token_at = asked.body.size();
+    asked.body += rest;
+  } else {
+    asked.body = fmt::format(R"({}"message":{{"topic":"{}{})", kOnly, kNobodysTopic, rest);
+  }
+  return asked;
 }
 
 bool is_fcm_token(std::string_view token) noexcept {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "providers/question.h"
 #include "providers/reason.h"
 #include "providers/retry_after.h"
 
@@ -113,6 +114,34 @@ ThrottleScope scope_of(const ErrorBody& body) {
 }
 
 }  // namespace
+
+PlatformWord fcm_word_on_us(const Verdict& verdict) {
+  PlatformWord word{.text = word_of(verdict)};
+  switch (verdict.kind) {
+    case Kind::kAccepted:
+    case Kind::kTokenDead:
+    case Kind::kTokenUnusable:
+    case Kind::kThrottled:
+    case Kind::kNotificationRefused:
+      word.kind = PlatformWord::Kind::kGood;
+      break;
+    case Kind::kCredentialRefused:
+      word.kind = PlatformWord::Kind::kRefused;
+      break;
+    case Kind::kUnavailable:
+    case Kind::kNotSent:
+    case Kind::kUnanswered:
+      break;
+  }
+  return word;
+}
+
+PlatformWord fcm_word_on_message(const Verdict& verdict) {
+  PlatformWord word{.text = word_of(verdict)};
+  if (verdict.kind == Kind::kAccepted) word.kind = PlatformWord::Kind::kGood;
+  if (verdict.kind == Kind::kNotificationRefused) word.kind = PlatformWord::Kind::kRefused;
+  return word;
+}
 
 FcmJudgement judge_fcm(const Answer& answer, std::chrono::system_clock::time_point now) {
   const ErrorBody body = read_body(answer.body);

@@ -18,6 +18,12 @@ struct FcmJudgement {
   FcmAdvice advice = FcmAdvice::kNone;
 };
 
+// What the answer to `fcm_probe` says about our credential: whatever Google finds wrong with the
+// message, it has let us in to say it. Pure.
+PlatformWord fcm_word_on_us(const Verdict& verdict);
+// What the answer to `fcm_validation` says about the message. Pure.
+PlatformWord fcm_word_on_message(const Verdict& verdict);
+
 // Pure. For any answer but 200, whatever its body. The FcmError in `error.details` decides; without
 // one the status does, and then no token is dead.
 FcmJudgement judge_fcm(const Answer& answer, std::chrono::system_clock::time_point now);

@@ -119,6 +119,7 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
 
   PoolStats stats() const {
     PoolStats stats;
+    stats.connecting = resolving_ || attempt_ != nullptr || !addresses_.empty();
     for (const auto& connection : connections_) {
       stats.in_flight += connection->open_count();
       if (connection->state() != Connection::State::kOpen) continue;

@@ -41,6 +41,7 @@ struct PoolStats {
   std::size_t connections = 0;   // established and taking requests
   std::size_t stream_slots = 0;  // on those
   std::size_t in_flight = 0;     // open requests, also on connections that take no more
+  bool connecting = false;       // one is being opened, or has further addresses to try
 };
 
 // Loop thread only, but for the constructor. Connects when the source has something ready, grows

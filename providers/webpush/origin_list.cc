@@ -44,6 +44,14 @@ bool OriginList::allows(std::string_view host, std::uint16_t port) const noexcep
   });
 }
 
+std::vector<std::string> OriginList::urls() const {
+  std::vector<std::string> urls;
+  for (const Entry& entry : entries_) {
+    if (!entry.below) urls.push_back("https://" + entry.text);
+  }
+  return urls;
+}
+
 std::string OriginList::text() const {
   std::string text;
   for (const Entry& entry : entries_) {

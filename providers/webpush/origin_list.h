@@ -23,6 +23,9 @@ class OriginList {
   // `host` in lower case.
   bool allows(std::string_view host, std::uint16_t port) const noexcept;
 
+  // The entries that name one host, as URLs without a path: "https://fcm.googleapis.com".
+  std::vector<std::string> urls() const;
+
   // The entries, for a sentence: "fcm.googleapis.com, *.push.apple.com".
   std::string text() const;
 

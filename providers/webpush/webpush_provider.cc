@@ -1,19 +1,25 @@
 #include "providers/webpush/webpush_provider.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cassert>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "providers/auth/es256_key.h"
 #include "providers/auth/vapid_token.h"
 #include "providers/http2/https_url.h"
 #include "providers/http2/tls_context.h"
 #include "providers/webpush/origin_channels.h"
+#include "providers/webpush/origin_probe.h"
 #include "providers/webpush/sealing_threads.h"
 #include "providers/webpush/webpush_dialect.h"
 #include "providers/webpush/webpush_request.h"
@@ -28,11 +34,37 @@ constexpr std::size_t kEncryptionThreadsMax = 64;
 constexpr std::chrono::milliseconds kSweepMin{10};
 constexpr std::chrono::milliseconds kSweepMax{60'000};
 
+// Answers of several push services until the last one has come. Loop thread.
+struct ProbeRound {
+  std::size_t asked = 0, open = 0;
+  std::vector<std::string> unreached;
+  HearWord hear;
+
+  void take(std::string error) {
+    if (!error.empty()) unreached.push_back(std::move(error));
+    if (--open > 0) return;
+    if (unreached.empty()) {
+      return hear({.kind = PlatformWord::Kind::kGood,
+                   .text = fmt::format("key and subject are in order; reached {} of {} push "
+                                       "services that the list names by host",
+                                       asked, asked)});
+    }
+    hear({.kind = PlatformWord::Kind::kUnclear,
+          .text = fmt::format("not reached: {}", fmt::join(unreached, "; "))});
+  }
+};
+
 class WebPushProvider final : public Provider {
  public:
+  // What is asked when somebody wants to know whether the services can be reached.
+  using PoolTo = std::function<http2::PoolConfig(const http2::HttpsUrl& url)>;
+
   WebPushProvider(OriginChannelsConfig channels, std::size_t threads,
-                  std::chrono::milliseconds sweep_every, VerdictSink& sink, EventLoop& loop)
+                  std::chrono::milliseconds sweep_every, PoolTo pool_to, VerdictSink& sink,
+                  EventLoop& loop)
       : loop_(loop),
+        pool_to_(std::move(pool_to)),
+        probed_(channels.allowed.urls()),
         channels_(std::move(channels)),
         sealing_(threads, sweep_every, channels_, sink, loop) {}
   ~WebPushProvider() override { close(std::chrono::milliseconds(0)); }
@@ -49,14 +81,38 @@ class WebPushProvider final : public Provider {
     health.queued += sealing_.queued();
     return health;
   }
+  void probe(HearWord hear) override {
+    assert(!loop_.is_loop_thread());
+    const std::lock_guard lock(probes_mutex_);
+    probes_.clear();  // each has the time of one connection: mostly it is over
+    if (probed_.empty()) {
+      return hear({.kind = PlatformWord::Kind::kGood,
+                   .text = "key and subject are in order; the list names no host to be reached"});
+    }
+    const auto round = std::make_shared<ProbeRound>(
+        ProbeRound{.asked = probed_.size(), .open = probed_.size(), .hear = std::move(hear)});
+    for (const std::string& url : probed_) {
+      probes_.push_back(std::make_unique<OriginProbe>(
+          loop_, pool_to_(*http2::parse_https_url(url)),
+          [round](std::string error) { round->take(std::move(error)); }));
+    }
+  }
   void close(std::chrono::milliseconds grace) override {
     assert(!loop_.is_loop_thread());
+    {
+      const std::lock_guard lock(probes_mutex_);
+      probes_.clear();
+    }
     sealing_.stop();
     channels_.close(grace);
   }
 
  private:
   EventLoop& loop_;
+  const PoolTo pool_to_;
+  const std::vector<std::string> probed_;  // the push services that are named by their host
+  std::mutex probes_mutex_;
+  std::vector<std::unique_ptr<OriginProbe>> probes_;
   OriginChannels channels_;
   SealingThreads sealing_;
 };
@@ -93,22 +149,26 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_webpush_p
   config.find_problems(problems);
   if (!problems.empty()) return tl::unexpected(std::move(problems));
 
+  const auto channel_to = [config, tls = *tls](const http2::HttpsUrl& url) {
+    PushChannelConfig channel(config, url, tls);
+    channel.pool.public_addresses_only = !config.allow_private_addresses;
+    return channel;
+  };
   OriginChannelsConfig channels{
       .allowed = std::move(*allowed),
       .origins_max = config.origins_max,
       .idle_max = config.origin_idle,
-      .open = [config, key = *key, tls = *tls, standing = std::make_shared<VapidStanding>(), &sink,
+      .open = [channel_to, key = *key, subject = config.subject,
+               standing = std::make_shared<VapidStanding>(), &sink,
                &loop](const http2::HttpsUrl& url, std::string_view origin) {
-        PushChannelConfig channel(config, url, tls);
-        channel.pool.public_addresses_only = !config.allow_private_addresses;
         auto dialect = std::make_unique<WebPushDialect>(
-            auth::VapidToken(key, std::string(origin), config.subject), std::string(origin),
-            standing);
-        return std::make_unique<PushChannel>(loop, std::move(channel), std::move(dialect), sink);
+            auth::VapidToken(key, std::string(origin), subject), std::string(origin), standing);
+        return std::make_unique<PushChannel>(loop, channel_to(url), std::move(dialect), sink);
       }};
   return std::make_unique<WebPushProvider>(
       std::move(channels), thread_count(config.encryption_threads),
-      std::clamp(config.origin_idle / 4, kSweepMin, kSweepMax), sink, loop);
+      std::clamp(config.origin_idle / 4, kSweepMin, kSweepMax),
+      [channel_to](const http2::HttpsUrl& url) { return channel_to(url).pool; }, sink, loop);
 }
 
 }  // namespace carillon::push
