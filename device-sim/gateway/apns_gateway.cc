@@ -100,14 +100,14 @@ ApnsGateway::Decision ApnsGateway::decide(Request& request) {
   const ApnsHeadVerdict head = check_apns_head(request, topics_);
   if (head.reason != ApnsReason::kNone) return {head.reason};
 
+  const ApnsReason credential = check_credential(request);
+  if (credential != ApnsReason::kNone) return {credential};
+
   const auto device =
       context_.desk.population().tokens().number_of(Platform::kApns, head.device_token);
   if (!device) return {ApnsReason::kBadDeviceToken};
   const DeviceStanding standing = context_.desk.look_up(*device, Platform::kApns);
   if (standing.kind == DeviceStanding::Kind::kUnknown) return {ApnsReason::kBadDeviceToken};
-
-  const ApnsReason credential = check_credential(request);
-  if (credential != ApnsReason::kNone) return {credential};
 
   const ApnsPayload& payload = payload_of(request, head.is_voip);
   if (payload.reason != ApnsReason::kNone) return {payload.reason};

@@ -71,7 +71,7 @@ TEST(ApnsOverTls, TakesHostForAuthorityAndMakesAnIdWhenNoneIsGiven) {
             answer.headers.at("apns-id"));
 }
 
-TEST(ApnsOverTls, ChecksTheCredentialAfterTheDevice) {
+TEST(ApnsOverTls, ChecksTheCredentialBeforeTheDevice) {
   TestSimulator simulator;
   Http2Client client(simulator.apns_port());
   const Headers good = simulator.apns_headers(simulator.token(Platform::kApns));
@@ -83,7 +83,8 @@ TEST(ApnsOverTls, ChecksTheCredentialAfterTheDevice) {
   EXPECT_EQ(reason(with(good, "authorization", apns_authorization(simulator.now_s() - 3'601))),
             "ExpiredProviderToken");
   EXPECT_EQ(reason(with(without(good, "authorization"), ":path", "/3/device/00")),
-            "BadDeviceToken");
+            "MissingProviderToken");
+  EXPECT_EQ(reason(with(good, ":path", "/3/device/00")), "BadDeviceToken");
 }
 
 TEST(ApnsOverTls, LetsAKnownTokenExpireAsTimePasses) {
