@@ -106,6 +106,7 @@ tl::expected<FaultPlan, std::vector<FaultPlanProblem>> parse_fault_plan(const js
   reader.whole("cut_every", plan.cut_every, kCountMax);
   reader.whole("bad_tokens_per_connection", plan.bad_tokens_per_connection, kCountMax);
   reader.text("goaway_reason", plan.goaway_reason);
+  reader.text("revoked_apns_key", plan.revoked_apns_key);
   reader.refuse_what_is_left();
   if (!problems.empty()) return tl::unexpected(std::move(problems));
   return plan;
@@ -122,7 +123,8 @@ json to_json(const FaultPlan& plan) {
               {"goaway_every", plan.goaway_every},
               {"cut_every", plan.cut_every},
               {"bad_tokens_per_connection", plan.bad_tokens_per_connection},
-              {"goaway_reason", plan.goaway_reason}};
+              {"goaway_reason", plan.goaway_reason},
+              {"revoked_apns_key", plan.revoked_apns_key}};
 }
 
 tl::expected<FaultPlan, std::vector<std::string>> read_fault_plan(const std::string& path) {

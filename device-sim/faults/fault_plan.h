@@ -25,6 +25,8 @@ struct FaultPlan {
   std::uint64_t cut_every = 0;           // likewise
   std::uint64_t bad_tokens_per_connection = 0;  // APNs: BadDeviceTokens until GOAWAY; 0: never
   std::string goaway_reason = "Shutdown";       // GOAWAY's debug data: {"reason":"…"}
+  // The id of a key whose owner has revoked it: APNs 403 InvalidProviderToken; empty: none.
+  std::string revoked_apns_key;
 
   bool operator==(const FaultPlan&) const = default;
 };

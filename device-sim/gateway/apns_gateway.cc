@@ -90,10 +90,13 @@ ApnsReason ApnsGateway::check_credential(const Request& request) {
   if (certificate == Certificate::kRefused) return ApnsReason::kBadCertificate;
   const auto token =
       provider_tokens_.check(request.get(Field::kAuthorization), context_.now.unix_s());
+  const std::string& revoked = context_.dice.plan().revoked_apns_key;
+  const bool is_revoked = token == ProviderTokenVerdict::kValid && !revoked.empty() &&
+                          provider_tokens_.key_id() == revoked;
   if (request.connection != nullptr) {
-    request.connection->is_authenticated = token == ProviderTokenVerdict::kValid;
+    request.connection->is_authenticated = token == ProviderTokenVerdict::kValid && !is_revoked;
   }
-  return reason_of(token);
+  return is_revoked ? ApnsReason::kInvalidProviderToken : reason_of(token);
 }
 
 ApnsGateway::Decision ApnsGateway::decide(Request& request) {

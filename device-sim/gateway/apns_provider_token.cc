@@ -1,5 +1,7 @@
 #include "device-sim/gateway/apns_provider_token.h"
 
+#include <utility>
+
 #include "device-sim/gateway/bearer.h"
 
 namespace device_sim {
@@ -18,17 +20,17 @@ const ApnsProviderTokens::Verified* ApnsProviderTokens::find_verified(
   return nullptr;
 }
 
-bool ApnsProviderTokens::verify(std::string_view authorization, std::int64_t& issued_s) const {
+bool ApnsProviderTokens::verify(std::string_view authorization, Verified& verified) const {
   const std::string_view text = bearer_credential(authorization);
   const auto jwt = parse_jwt(text);
   if (!jwt || text_member(jwt->header, "alg") != "ES256") return false;
-  const std::string key_id = text_member(jwt->header, "kid");
+  verified.key_id = text_member(jwt->header, "kid");
   const std::string team_id = text_member(jwt->claims, "iss");
   const auto issued = seconds_member(jwt->claims, "iat");
   if (!issued) return false;
-  issued_s = *issued;
+  verified.issued_s = *issued;
   for (const ApnsKey& key : keys_) {
-    if (key.key_id == key_id && key.team_id == team_id) {
+    if (key.key_id == verified.key_id && key.team_id == team_id) {
       return key.public_key.verifies(jwt->signed_part, jwt->signature);
     }
   }
@@ -42,11 +44,13 @@ ProviderTokenVerdict ApnsProviderTokens::check(std::string_view authorization, s
   if (known != nullptr) {
     issued_s = known->issued_s;
   } else {
-    if (!verify(authorization, issued_s)) return ProviderTokenVerdict::kInvalid;
+    Verified fresh{.authorization = std::string(authorization)};
+    if (!verify(authorization, fresh)) return ProviderTokenVerdict::kInvalid;
+    issued_s = fresh.issued_s;
     if (verified_.size() < kVerifiedMax) verified_.emplace_back();
     last_ = next_victim_;
     next_victim_ = (next_victim_ + 1) % kVerifiedMax;
-    verified_[last_] = {std::string(authorization), issued_s};
+    verified_[last_] = std::move(fresh);
   }
   if (issued_s > now_s + kProviderTokenAheadSecondsMax) return ProviderTokenVerdict::kInvalid;
   if (now_s - issued_s > kProviderTokenAgeSecondsMax) return ProviderTokenVerdict::kExpired;

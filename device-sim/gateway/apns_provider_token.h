@@ -32,16 +32,20 @@ class ApnsProviderTokens {
 
   // `authorization` is the header's value, empty if it is absent; `now_s` is Unix time.
   ProviderTokenVerdict check(std::string_view authorization, std::int64_t now_s);
+  // Of the token that was found valid last.
+  const std::string& key_id() const { return verified_[last_].key_id; }
 
  private:
   struct Verified {
     std::string authorization;
     std::int64_t issued_s = 0;
+    std::string key_id;
   };
   static constexpr std::size_t kVerifiedMax = 16;
 
   const Verified* find_verified(std::string_view authorization);
-  bool verify(std::string_view authorization, std::int64_t& issued_s) const;
+  // Fills the rest of `verified`.
+  bool verify(std::string_view authorization, Verified& verified) const;
 
   std::vector<ApnsKey> keys_;
   std::vector<Verified> verified_;

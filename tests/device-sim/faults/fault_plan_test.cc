@@ -22,7 +22,8 @@ TEST(FaultPlan, IsReadBackAsItWasShown) {
                                       {"goaway_every", 50'000},
                                       {"cut_every", 200'000},
                                       {"bad_tokens_per_connection", 9},
-                                      {"goaway_reason", "Maintenance"}});
+                                      {"goaway_reason", "Maintenance"},
+                                      {"revoked_apns_key", "ABCDE12345"}});
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->unregistered_share, 0.02);
   EXPECT_EQ(plan->cut_every, 200'000U);
@@ -49,6 +50,7 @@ TEST(FaultPlan, TakesEachLimitAndRefusesWhatIsBeyond) {
                                           {{{"goaway_every", true}}, false},
                                           {{{"goaway_reason", 1}}, false},
                                           {{{"bad_tokens_per_connection", -1}}, false},
+                                          {{{"revoked_apns_key", true}}, false},
                                           {{{"unregistered_age_s", 31'536'000}}, true},
                                           {{{"unregistered_age_s", 31'536'001}}, false},
                                           {{{"cut_evry", 1}}, false},
