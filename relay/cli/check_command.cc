@@ -3,9 +3,14 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <future>
+#include <memory>
 #include <ostream>
 #include <span>
+#include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "relay/cli/credential_expiry.h"
 #include "relay/cli/credentials.h"
@@ -23,7 +28,43 @@ class NoVerdicts : public push::VerdictSink {
   void on_verdicts(std::span<const push::Verdict>) noexcept override {}
 };
 
-bool check_credentials(Terminal& terminal, const config::Config& config) {
+// All at once, a line for each. What a platform says last is heard by nobody any more.
+bool check_online(Terminal& terminal, const std::vector<AppProvider>& providers,
+                  std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  std::vector<std::future<push::PlatformWord>> words;
+  for (const AppProvider& one : providers) {
+    const auto promise = std::make_shared<std::promise<push::PlatformWord>>();
+    words.push_back(promise->get_future());
+    one.provider->probe(
+        [promise](push::PlatformWord word) { promise->set_value(std::move(word)); });
+  }
+  using Kind = push::PlatformWord::Kind;
+  bool good = true;
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    push::PlatformWord word;
+    if (words[i].wait_until(deadline) == std::future_status::ready) {
+      word = words[i].get();
+    } else {
+      const std::string error = providers[i].provider->health().last_error;
+      word.text = fmt::format("no answer within {} ms{}{}", patience.count(),
+                              error.empty() ? "" : "; ", error);
+    }
+    const std::string section = section_of(providers[i]);
+    if (word.kind == Kind::kGood) {
+      terminal.out << fmt::format("online: {} is taken: {}\n", section, word.text);
+      continue;
+    }
+    good = false;
+    explain(terminal, word.kind == Kind::kRefused
+                          ? fmt::format("{} is refused: {}", section, word.text)
+                          : fmt::format("{} is not known to be taken: {}", section, word.text));
+  }
+  return good;
+}
+
+bool check_credentials(Terminal& terminal, const config::Config& config,
+                       const CheckOptions& options) {
   NoVerdicts sink;
   push::EventLoop loop;
   const Providers providers = make_providers(
@@ -43,7 +84,7 @@ bool check_credentials(Terminal& terminal, const config::Config& config) {
   terminal.out << fmt::format("credentials: {} of {} in order\n",
                               counted(providers.made.size(), "provider"),
                               counted(config.apps.size(), "app"));
-  return true;
+  return !options.online || check_online(terminal, providers.made, options.online_max);
 }
 
 bool check_store(Terminal& terminal, const std::filesystem::path& path, bool deep) {
@@ -80,7 +121,7 @@ int run_check(Terminal& terminal, const CheckOptions& options) {
   const auto config = load_config_or_explain(terminal, options.config_file);
   if (!config) return kExitFailure;
   terminal.out << fmt::format("config: {} is in order\n", options.config_file.string());
-  const bool credentials = check_credentials(terminal, *config);
+  const bool credentials = check_credentials(terminal, *config, options);
   const bool store = check_store(terminal, config->store.path, options.deep);
   terminal.out << std::flush;
   return credentials && store ? kExitOk : kExitFailure;

@@ -100,10 +100,18 @@ class CommandLine {
     CLI::App* const command =
         add(app_, "check", "Tell all problems of config, credentials and store at once",
             "  carillon check --config /etc/carillon/carillon.toml\n"
-            "Connects to nobody and creates nothing.",
-            [this] { return run_check(terminal_, {.config_file = config_file_, .deep = deep_}); });
+            "Creates nothing. With --online every platform is asked whether it takes the "
+            "credential;\n"
+            "no device is sent to.",
+            [this] {
+              return run_check(terminal_,
+                               {.config_file = config_file_, .deep = deep_, .online = online_});
+            });
     add_config_option(command);
     command->add_flag("--deep", deep_, "read the whole store; minutes for a large one");
+    command->add_flag("--online", online_,
+                      fmt::format("ask Apple, Google and the push services; {} s at most",
+                                  kOnlineCheckMax.count() / 1'000));
   }
 
   void add_backup() {
@@ -476,7 +484,7 @@ class CommandLine {
   std::function<int()> chosen_;
   std::filesystem::path config_file_;
   ApiAddress address_;
-  bool deep_ = false;
+  bool deep_ = false, online_ = false;
   ImportOptions import_;
   std::string import_format_;
   bool dry_run_ = false;

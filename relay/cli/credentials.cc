@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string_view>
-#include <tl/expected.hpp>
 #include <utility>
 
 #include "providers/apns/apns_provider.h"
@@ -14,16 +12,14 @@
 namespace carillon::cli {
 namespace {
 
-using Made = tl::expected<std::unique_ptr<push::Provider>, std::vector<std::string>>;
-
 class Collection {
  public:
-  void add(const std::string& app, std::string_view platform, Made made) {
+  void add(const std::string& app, push::Platform platform, MadeProvider made) {
     if (made) {
       made_.push_back({.app = app, .provider = std::move(*made)});
       return;
     }
-    const std::string section = fmt::format("[apps.{}.{}]", app, platform);
+    const std::string section = section_of(app, platform);
     for (std::string& problem : made.error()) add_problem(section, std::move(problem));
   }
 
@@ -58,23 +54,42 @@ class Collection {
 
 }  // namespace
 
+std::string section_of(const std::string& app, push::Platform platform) {
+  return fmt::format("[apps.{}.{}]", app,
+                     platform == push::Platform::kApns  ? "apns"
+                     : platform == push::Platform::kFcm ? "fcm"
+                                                        : "webpush");
+}
+
+// Of a section that is there; the providers of a config are made one by one when credentials
+// change.
+auto make_provider(const config::App& app, push::Platform platform, push::VerdictSink& sink,
+                   push::EventLoop& loop) -> MadeProvider {
+  switch (platform) {
+    case push::Platform::kApns:
+      return push::make_apns_provider(app.apns.value(), sink, loop);
+    case push::Platform::kFcm:
+      return push::make_fcm_provider(app.fcm.value(), sink, loop);
+    case push::Platform::kWebPush:
+      break;
+  }
+  return push::make_webpush_provider(app.webpush.value(), sink, loop);
+}
+
+std::vector<push::Platform> platforms_of(const config::App& app) {
+  std::vector<push::Platform> platforms;
+  if (app.apns) platforms.push_back(push::Platform::kApns);
+  if (app.fcm) platforms.push_back(push::Platform::kFcm);
+  if (app.webpush) platforms.push_back(push::Platform::kWebPush);
+  return platforms;
+}
+
 Providers make_providers(const config::Config& config, const SinkOf& sink_of,
                          push::EventLoop& loop) {
   Collection collection;
   for (const auto& [name, app] : config.apps) {
-    if (app.apns) {
-      collection.add(
-          name, "apns",
-          push::make_apns_provider(*app.apns, sink_of(name, push::Platform::kApns), loop));
-    }
-    if (app.fcm) {
-      collection.add(name, "fcm",
-                     push::make_fcm_provider(*app.fcm, sink_of(name, push::Platform::kFcm), loop));
-    }
-    if (app.webpush) {
-      collection.add(
-          name, "webpush",
-          push::make_webpush_provider(*app.webpush, sink_of(name, push::Platform::kWebPush), loop));
+    for (const push::Platform platform : platforms_of(app)) {
+      collection.add(name, platform, make_provider(app, platform, sink_of(name, platform), loop));
     }
   }
   return std::move(collection).take();

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "providers/http2/event_loop.h"
@@ -17,11 +18,24 @@ struct AppProvider {
   std::unique_ptr<push::Provider> provider;
 };
 
+// "[apps.video.apns]"
+std::string section_of(const std::string& app, push::Platform platform);
+inline std::string section_of(const AppProvider& made) {
+  return section_of(made.app, made.provider->platform());
+}
+
 struct Providers {
   std::vector<AppProvider> made;
   // Of all apps, each told once with the sections that have it: "[apps.video.apns] key_file …".
   std::vector<std::string> problems;
 };
+
+// As the platform's own `make_…_provider`. The app has such a section.
+using MadeProvider = tl::expected<std::unique_ptr<push::Provider>, std::vector<std::string>>;
+auto make_provider(const config::App& app, push::Platform platform, push::VerdictSink& sink,
+                   push::EventLoop& loop) -> MadeProvider;
+// Of which the app has a section.
+std::vector<push::Platform> platforms_of(const config::App& app);
 
 // Reads keys, service accounts and CA files; connects to nothing. `sink_of` and what it answers, as
 // the loop, outlive the providers.

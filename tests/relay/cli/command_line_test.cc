@@ -55,7 +55,6 @@ TEST(CommandLine, WhatMakesNoSenseIsAUsageError) {
       {"serve"},
       {"serve", "--config"},
       {"serve", "--config", "c.toml", "--loud"},
-      {"check", "--config", "c.toml", "--online"},
       {"keys"},
       {"keys", "create", "--config", "c.toml"},
       {"publish", "--app", "video", "--title", "x"},
