@@ -29,7 +29,7 @@ std::string_view guard_name(fanout::TokenGuard::State state) {
 }
 
 Json provider_document(const fanout::LaneStats& lane) {
-  // Suspicion is no reason not to be ready: what is sent is sent.
+  // Suspicion and alarm are no reason not to be ready: what is sent is sent.
   return Json{{"app", lane.app},
               {"platform", platform_name(static_cast<store::Platform>(lane.platform))},
               {"ready", is_ready(lane.provider)},
@@ -38,6 +38,8 @@ Json provider_document(const fanout::LaneStats& lane) {
               {"queued", lane.provider.queued},
               {"tokens", guard_name(lane.guard)},
               {"dead_percent", lane.dead_percent},
+              {"credential_alarm",
+               lane.credential_alarm.empty() ? Json(nullptr) : Json(lane.credential_alarm)},
               {"last_error",
                lane.provider.last_error.empty() ? Json(nullptr) : Json(lane.provider.last_error)}};
 }

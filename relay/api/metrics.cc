@@ -81,6 +81,13 @@ void add_lanes(const std::vector<fanout::LaneStats>& lanes, Families& families) 
   counted("carillon_tokens_left_alone_total",
           "Tokens called unusable while that was suspicious: nothing was done",
           &Lane::tokens_left_alone);
+  counted("carillon_credentials_replaced_total", "Credentials that were replaced while it runs",
+          &Lane::credentials_replaced);
+  families.gauge("carillon_credential_alarm",
+                 "1 while a new credential is not taken, or the one in use is refused");
+  for (const Lane& lane : lanes) {
+    families.add(lane.credential_alarm.empty() ? 0 : 1, lane_labels(lane));
+  }
   families.gauge("carillon_tokens_suspicious",
                  "1 while so many answers are against their tokens that they are not believed");
   for (const Lane& lane : lanes) {

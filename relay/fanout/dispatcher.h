@@ -84,7 +84,8 @@ struct LaneTotals {
   std::atomic<std::uint64_t> submitted{0}, accepted{0}, rejected{0}, expired{0}, dead_lettered{0},
       suppressed{0}, retried{0}, tokens_removed{0}, tokens_quarantined{0}, tokens_left_alone{0};
   std::atomic<TokenGuard::State> guard{TokenGuard::State::kLearning};
-  std::atomic<std::uint32_t> dead_percent{0};  // of the answers that the guard judged last
+  std::atomic<std::uint32_t> dead_percent{0};   // of the answers that the guard judged last
+  std::atomic<bool> credential_refused{false};  // and nothing was accepted since
   // As in GovernedPace; each its own, so that a reader may see one of a moment later.
   std::atomic<bool> governed{false};
   std::atomic<double> tokens{0}, per_second{0}, per_second_gained{0}, per_second_most{0};
@@ -113,6 +114,8 @@ class Dispatcher {
   void notice(Now now) { look(now); }
   void take_up(std::size_t lane, JobStart start);
   void on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now);
+  // The lane's provider uses another credential from now on, that its platform takes.
+  void renew_credential(std::size_t lane);
   void on_recorded(const store::Result<void>& result, Now now);
   // Hands out what windows and bounds allow and starts a checkpoint if one is due. Returns the
   // monotonic time at which something may be due next.

@@ -199,6 +199,7 @@ struct Dispatcher::Lane {
   LaneTotals* totals = nullptr;
   std::size_t outstanding = 0;                                // submitted, no verdict yet
   std::int64_t paused_until_ms = 0;                           // as Now::waits_ms
+  bool paused_for_credential = false;                         // and for nothing else
   std::array<std::deque<RunningJob*>, kPriorities> active;    // front: whose turn it is
   std::array<std::vector<RunningJob*>, kPriorities> resting;  // nothing to hand out now
   std::array<std::deque<JobStart>, kPriorities> waiting;

@@ -7,8 +7,19 @@
 #include <utility>
 
 #include "relay/fanout/dispatcher_state.h"
+#include "relay/fanout/provider_succession.h"
 
 namespace carillon::fanout {
+
+// A guard that outlived the change would vouch for the key that was just exchanged: it begins to
+// learn, as after a restart.
+void Dispatcher::renew_credential(std::size_t lane_number) {
+  Lane& lane = *lanes_[lane_number];
+  if (lane.paused_for_credential) lane.paused_until_ms = 0;
+  lane.totals->credential_refused.store(false, std::memory_order_relaxed);
+  lane.guard.forget();
+  lane.totals->guard.store(lane.guard.state(), std::memory_order_relaxed);
+}
 
 void Dispatcher::on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now) {
   now = look(now);
@@ -28,6 +39,9 @@ void Dispatcher::on_verdicts(std::size_t lane, std::span<const push::Verdict> ve
     }
   }
   lanes_[lane]->guard.on_accepted(accepted);
+  if (accepted > 0 && lanes_[lane]->totals->credential_refused.load(std::memory_order_relaxed)) {
+    lanes_[lane]->totals->credential_refused.store(false, std::memory_order_relaxed);
+  }
   unrecorded_ += verdicts.size();
   lanes_[lane]->outstanding -= verdicts.size();
   lanes_[lane]->totals->accepted.fetch_add(accepted, std::memory_order_relaxed);
@@ -62,6 +76,10 @@ void Dispatcher::on_verdict(Lane& lane, const push::Verdict& verdict, Now now) {
     spdlog::warn("nothing more is sent to this provider for {} ms: {} (status {})",
                  outcome.pause_until_ms - now.waits_ms(), verdict.reason, verdict.status);
     lane.paused_until_ms = outcome.pause_until_ms;
+    lane.paused_for_credential = is_about_credential(verdict);
+  }
+  if (verdict.kind == push::VerdictKind::kCredentialRefused) {
+    lane.totals->credential_refused.store(true, std::memory_order_relaxed);
   }
   if (outcome.slow_down) lane.governor.on_throttled(now.monotonic_ms);
   settle(job, delivery, outcome, verdict.reason, now);

@@ -112,15 +112,23 @@ class Engine::Impl {
   }
 
   push::VerdictSink& sink(const std::string& app, push::Platform platform) {
-    return way(app, platform);
+    return *way(app, platform).first_seat;
   }
 
   void add_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
                     const RateGovernor::Limits& rate) {
     Way& to = way(app, provider->platform());
     to.rate = rate;
-    to.provider = std::move(provider);
+    to.provider = std::make_unique<ProviderSuccession>(std::move(provider), to.first_seat);
   }
+
+  std::shared_ptr<ProviderSeat> new_seat(const std::string& app, push::Platform platform) {
+    return std::make_shared<ProviderSeat>(*find_way(app, platform));
+  }
+  void replace_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
+                        std::shared_ptr<ProviderSeat> seat);
+  std::size_t close_replaced();
+  void set_credential_alarm(const std::string& app, push::Platform platform, std::string alarm);
 
   store::Result<void> start();
   void publish(Publication publication, Published done);
@@ -132,15 +140,19 @@ class Engine::Impl {
   // An app's way to one platform, whether it has a provider or not.
   struct Way final : push::VerdictSink {
     explicit Way(Inbox& inbox_in) : inbox(inbox_in) {}
+    // Of whichever provider.
     void on_verdicts(std::span<const push::Verdict> verdicts) noexcept override {
       inbox.verdicts(lane, verdicts);
     }
 
     Inbox& inbox;
     std::size_t lane = 0;  // set by start, before anything is submitted
-    std::unique_ptr<push::Provider> provider;
+    const std::shared_ptr<ProviderSeat> first_seat = std::make_shared<ProviderSeat>(*this);
+    std::unique_ptr<ProviderSuccession> provider;
     RateGovernor::Limits rate;
     LaneTotals totals;
+    std::atomic<std::uint64_t> replaced{0};
+    std::string alarm;  // under alarm_mutex_
   };
   using WayKey = std::pair<std::string, push::Platform>;
 
@@ -154,6 +166,7 @@ class Engine::Impl {
     return found == ways_.end() ? nullptr : found->second.get();
   }
 
+  std::string alarm_of(const Way& way) const;
   store::Result<void> take_up_unfinished();
   // By platform; null where the app has no provider.
   using Rendered =
@@ -194,6 +207,7 @@ class Engine::Impl {
   std::promise<void> hands_nothing_out_;  // kept when the fan-out thread has heard of the draining
   std::atomic<std::uint64_t> events_accepted_{0};
   std::atomic<std::uint64_t> jobs_{0}, uncovered_{0}, checkpoints_{0};
+  mutable std::mutex alarm_mutex_;  // guards strings that are set when a credential changes
   mutable std::mutex error_mutex_;  // guards a string that only people read
   std::string store_error_;
 };
@@ -408,6 +422,8 @@ void Engine::Impl::run() {
       dispatcher_.on_verdicts(lane, taken.verdicts[lane], at);
       taken.verdicts[lane].clear();
     }
+    for (const std::size_t lane : taken.renewed) dispatcher_.renew_credential(lane);
+    taken.renewed.clear();
     for (Inbox::Started& job : taken.started) dispatcher_.take_up(job.lane, std::move(job.start));
     taken.started.clear();
     for (SteeringRequest& request : taken.steering) dispatcher_.steer(std::move(request), at);
@@ -458,6 +474,41 @@ void Engine::Impl::drain(std::chrono::milliseconds grace) {
   });
 }
 
+// The lane is told after the change, so that whatever the old credential was refused for comes to
+// it before.
+void Engine::Impl::replace_provider(const std::string& app,
+                                    std::unique_ptr<push::Provider> provider,
+                                    std::shared_ptr<ProviderSeat> seat) {
+  Way& to = *find_way(app, provider->platform());
+  to.provider->succeed(std::move(provider), std::move(seat));
+  to.replaced.fetch_add(1, std::memory_order_relaxed);
+  inbox_.renewed(to.lane);
+}
+
+std::size_t Engine::Impl::close_replaced() {
+  std::size_t left = 0;
+  for (auto& [key, to] : ways_) {
+    if (to->provider) left += to->provider->close_finished();
+  }
+  return left;
+}
+
+void Engine::Impl::set_credential_alarm(const std::string& app, push::Platform platform,
+                                        std::string alarm) {
+  const std::lock_guard lock(alarm_mutex_);
+  find_way(app, platform)->alarm = std::move(alarm);
+}
+
+std::string Engine::Impl::alarm_of(const Way& way) const {
+  {
+    const std::lock_guard lock(alarm_mutex_);
+    if (!way.alarm.empty()) return way.alarm;
+  }
+  return way.totals.credential_refused.load(std::memory_order_relaxed)
+             ? "the platform refuses the credential in use"
+             : "";
+}
+
 EngineStats Engine::Impl::stats() const {
   EngineStats stats{.events_accepted = events_accepted_.load(std::memory_order_relaxed),
                     .jobs_running = jobs_.load(std::memory_order_relaxed),
@@ -483,7 +534,9 @@ EngineStats Engine::Impl::stats() const {
                            .guard = to->totals.guard.load(std::memory_order_relaxed),
                            .dead_percent = to->totals.dead_percent.load(std::memory_order_relaxed),
                            .pace = pace_of(to->totals),
-                           .provider = to->provider->health()});
+                           .provider = to->provider->health(),
+                           .credential_alarm = alarm_of(*to),
+                           .credentials_replaced = read(to->replaced)});
   }
   const std::lock_guard lock(error_mutex_);
   stats.store_error = store_error_;
@@ -505,6 +558,20 @@ void Engine::add_app(const std::string& app) {
 void Engine::add_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
                           const RateGovernor::Limits& rate) {
   impl_->add_provider(app, std::move(provider), rate);
+}
+std::shared_ptr<ProviderSeat> Engine::new_seat(const std::string& app, push::Platform platform) {
+  return impl_->new_seat(app, platform);
+}
+void Engine::replace_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
+                              std::shared_ptr<ProviderSeat> seat) {
+  impl_->replace_provider(app, std::move(provider), std::move(seat));
+}
+std::size_t Engine::close_replaced() {
+  return impl_->close_replaced();
+}
+void Engine::set_credential_alarm(const std::string& app, push::Platform platform,
+                                  std::string alarm) {
+  impl_->set_credential_alarm(app, platform, std::move(alarm));
 }
 store::Result<void> Engine::start() {
   return impl_->start();

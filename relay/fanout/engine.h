@@ -14,6 +14,7 @@
 
 #include "providers/provider.h"
 #include "relay/config/fanout_limits.h"
+#include "relay/fanout/provider_succession.h"
 #include "relay/fanout/publication.h"
 #include "relay/fanout/rate_governor.h"
 #include "relay/fanout/steering.h"
@@ -48,6 +49,10 @@ struct LaneStats {
   std::uint32_t dead_percent = 0;  // of the answers that the guard judged last
   GovernedPace pace;
   push::ProviderHealth provider;
+  // Why the credential that is there for it is not used, or that the one in use is refused; empty
+  // if neither.
+  std::string credential_alarm;
+  std::uint64_t credentials_replaced = 0;
 };
 
 struct EngineStats {
@@ -67,11 +72,23 @@ class Engine {
   Engine(store::Store& store, const config::Fanout& limits, Clocks clocks, std::uint64_t seed);
   ~Engine();  // as drain with no grace
 
-  // Before `start`. The provider of an app reports to the sink that the engine has for it.
+  // Before `start`. The first provider of an app reports to the sink that the engine has for it.
   push::VerdictSink& sink(const std::string& app, push::Platform platform);
   void add_app(const std::string& app);
   void add_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
                     const RateGovernor::Limits& rate = {});
+
+  // While it runs, any thread but a provider's: from the next batch on `provider` is used, which
+  // was made to report to `seat`; the one before ends what it has. Pauses that a refused credential
+  // had brought end, and its words against tokens are forgotten. The app has a provider there
+  // already.
+  std::shared_ptr<ProviderSeat> new_seat(const std::string& app, push::Platform platform);
+  void replace_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
+                        std::shared_ptr<ProviderSeat> seat);
+  // Closes providers that were replaced and have nothing left to do; how many still have.
+  std::size_t close_replaced();
+  // Shown in the statistics until the next one; empty: none.
+  void set_credential_alarm(const std::string& app, push::Platform platform, std::string alarm);
 
   // Takes up every unfinished job and runs from then on. Fails if the store cannot be read.
   store::Result<void> start();

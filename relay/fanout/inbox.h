@@ -1,6 +1,7 @@
 // Where other threads meet the fan-out thread. What waits here is bounded by what was handed out:
 // verdicts by `repeat_bound`, a single recorded checkpoint, jobs by kJobsWaitingMax; the events
-// that are expected by the requests that the API has open, wishes by the threads that wait for them.
+// that are expected by the requests that the API has open, wishes by the threads that wait for
+// them.
 #pragma once
 
 #include <chrono>
@@ -26,12 +27,13 @@ class Inbox {
     std::vector<std::vector<push::Verdict>> verdicts;  // by lane
     std::vector<Started> started;
     std::vector<SteeringRequest> steering;
+    std::vector<std::size_t> renewed;  // lanes whose credential was replaced
     std::optional<store::Result<void>> recorded;
     bool draining = false;
     bool stopping = false;
 
     bool empty() const {
-      if (recorded || !started.empty() || !steering.empty()) return false;
+      if (recorded || !started.empty() || !steering.empty() || !renewed.empty()) return false;
       for (const auto& lane : verdicts) {
         if (!lane.empty()) return false;
       }
@@ -69,6 +71,9 @@ class Inbox {
   void steer(SteeringRequest request) {
     put([&](Contents& contents) { contents.steering.push_back(std::move(request)); });
   }
+  void renewed(std::size_t lane) {
+    put([&](Contents& contents) { contents.renewed.push_back(lane); });
+  }
   void recorded(store::Result<void> result) {
     put([&](Contents& contents) { contents.recorded = std::move(result); });
   }
@@ -100,6 +105,7 @@ class Inbox {
     contents_.verdicts.swap(taken.verdicts);
     contents_.started.swap(taken.started);
     contents_.steering.swap(taken.steering);
+    contents_.renewed.swap(taken.renewed);
     taken.recorded = std::exchange(contents_.recorded, std::nullopt);
     taken.draining = contents_.draining;
     taken.stopping = contents_.stopping;

@@ -281,7 +281,10 @@ Outcome decide(const Attempt& attempt, const push::Verdict& verdict, std::int64_
     case Course::kNoAttempt:
       break;
   }
-  const std::int64_t due_ms = now_ms + wait_ms(rule, attempt, verdict, limits, jitter);
+  // Who waits for another credential waits with the whole way, which that opens at once.
+  const std::int64_t due_ms = now_ms + (rule.wait == Wait::kCredential
+                                            ? kNotSentPauseMs
+                                            : wait_ms(rule, attempt, verdict, limits, jitter));
   const bool counts = rule.course == Course::kAgain;
   Outcome outcome = retry(attempt, counts ? counted : attempt.made_before, due_ms, limits);
   if (rule.reach == Reach::kLane) {

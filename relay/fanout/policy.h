@@ -41,7 +41,7 @@ struct Outcome {
 };
 
 // How long a refused credential keeps the way closed before it is tried again: somebody has to mend
-// it, so asking more often only fills the provider's error budget.
+// it, so asking more often only fills the provider's error budget. Another credential opens it.
 inline constexpr std::int64_t kCredentialPauseMs = 15'000;
 // Between attempts at what was certainly not sent. Short: nothing was used up at the provider.
 inline constexpr std::int64_t kNotSentPauseMs = 200;

@@ -46,4 +46,12 @@ TokenGuard::Ruling TokenGuard::judge() {
   return ruling;
 }
 
+void TokenGuard::forget() {
+  state_ = State::kLearning;
+  fresh_ = recent_ = {};
+  ever_accepted_ = false;
+  percent_ = 0;
+  held_.clear();
+}
+
 }  // namespace carillon::fanout

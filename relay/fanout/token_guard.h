@@ -44,6 +44,9 @@ class TokenGuard {
   // before. Empty while there are too few answers.
   Ruling judge();
 
+  // As it was at the start.
+  void forget();
+
   State state() const { return state_; }
   // Of the latest ruling's answers, in percent.
   std::uint32_t percent() const { return percent_; }

@@ -248,6 +248,27 @@ TEST_F(EngineTest, DrainingSettlesWhatIsOutAndTheNextStartGoesOn) {
   EXPECT_EQ(completed(accepted->id).jobs.at(0).counters.accepted, 20u);
 }
 
+TEST_F(EngineTest, AnEventThatBeganWithOneCredentialIsCompletedWithTheNext) {
+  subscribe(20);
+  limits_.retry_first_ms = 1;
+  start(/*silent=*/true);
+  const auto accepted = engine_->publish(hello());
+  ASSERT_TRUE(accepted);
+  engine_->set_credential_alarm("video", push::Platform::kApns, "it is refused");
+  EXPECT_EQ(engine_->stats().lanes.at(0).credential_alarm, "it is refused");
+
+  auto seat = engine_->new_seat("video", push::Platform::kApns);
+  auto next = std::make_unique<AgreeingProvider>(*seat, /*silent=*/false);
+  engine_->replace_provider("video", std::move(next), std::move(seat));
+  engine_->set_credential_alarm("video", push::Platform::kApns, "");
+  // Whatever the silent one was given comes back when it is closed.
+  while (engine_->close_replaced() > 0) {
+  }
+  EXPECT_EQ(completed(accepted->id).jobs.at(0).counters.accepted, 20u);
+  EXPECT_EQ(engine_->stats().lanes.at(0).credentials_replaced, 1u);
+  EXPECT_EQ(engine_->stats().lanes.at(0).credential_alarm, "");
+}
+
 TEST_F(EngineTest, DrainingInTheMiddleOfASendLeavesNothingWithoutAVerdict) {
   limits_.batch_devices = 8;
   subscribe(300);

@@ -168,7 +168,7 @@ TEST(DeliveryPolicy, IsTheSameForEveryPlatformWhereNoVendorSaysOtherwise) {
          last,
          {.kind = VerdictKind::kCredentialRefused},
          {.kind = Kind::kRetry,
-          .due_ms = kNow + kCredentialPauseMs,
+          .due_ms = kNow + kNotSentPauseMs,
           .attempts = 3,
           .pause_until_ms = kNow + kCredentialPauseMs}},
     };
