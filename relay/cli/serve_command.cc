@@ -18,6 +18,7 @@
 #include "relay/api/http_server.h"
 #include "relay/api/publisher.h"
 #include "relay/cli/credential_expiry.h"
+#include "relay/cli/credential_rotation.h"
 #include "relay/cli/credentials.h"
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
@@ -67,8 +68,8 @@ std::string url_of(const std::string& listen, std::uint16_t port) {
 // All parts, in the order in which they stand on each other: the last goes first.
 class World {
  public:
-  World(Terminal& terminal, config::Config config)
-      : terminal_(terminal), config_(std::move(config)) {}
+  World(Terminal& terminal, std::filesystem::path config_file, config::Config config)
+      : terminal_(terminal), config_file_(std::move(config_file)), config_(std::move(config)) {}
 
   // What does not come up is explained, all credentials at once.
   bool start() {
@@ -79,8 +80,12 @@ class World {
                                            StaleUpkeep::Clocks{.calendar_ms = &calendar_ms});
     engine_ = std::make_unique<fanout::Engine>(*store_, config_.fanout, fanout::Clocks::system(),
                                                random_seed());
-    return add_providers() && start_engine() && start_http();
+    if (!add_providers() || !start_engine() || !start_http()) return false;
+    rotation_ = std::make_unique<CredentialRotation>(config_, house_of_credentials());
+    return true;
   }
+
+  void reread_credentials() { rotation_->reread(); }
 
   void announce() const {
     terminal_.out << fmt::format("carillon {}, store {}, {}\nready\n", CARILLON_VERSION,
@@ -99,7 +104,7 @@ class World {
       forget_old_outcomes();
       forget_at_ = now + kHousekeepingInterval;
     }
-    const milliseconds pause = std::min(upkeep_->work(), stale_->work());
+    const milliseconds pause = std::min({upkeep_->work(), stale_->work(), rotation_->work()});
     const auto to_forget =
         std::chrono::ceil<milliseconds>(forget_at_ - std::chrono::steady_clock::now());
     return std::clamp(to_forget, milliseconds(0), pause);
@@ -109,6 +114,7 @@ class World {
   void stop() {
     spdlog::info("stopping: waiting up to {} ms for answers; a second signal ends it at once",
                  config_.fanout.drain_ms);
+    rotation_.reset();
     http_->stop(kHttpGrace);
     engine_->drain(milliseconds(config_.fanout.drain_ms));
     http_.reset();
@@ -172,6 +178,29 @@ class World {
     spdlog::log(word->expired ? spdlog::level::err : spdlog::level::warn, "{}", word->sentence);
   }
 
+  CredentialRotation::House house_of_credentials() {
+    return {
+        .load = [this] { return config::load_config(config_file_); },
+        .make = [this](const std::string& app, const config::App& section, push::Platform platform)
+            -> tl::expected<CredentialRotation::Candidate, std::vector<std::string>> {
+          CredentialRotation::Candidate candidate{.seat = engine_->new_seat(app, platform)};
+          auto made = make_provider(section, platform, *candidate.seat, loop_);
+          if (!made) return tl::unexpected(std::move(made.error()));
+          candidate.provider = *std::move(made);
+          return candidate;
+        },
+        .adopt =
+            [this](const std::string& app, CredentialRotation::Candidate candidate) {
+              engine_->replace_provider(app, std::move(candidate.provider),
+                                        std::move(candidate.seat));
+            },
+        .alarm =
+            [this](const std::string& app, push::Platform platform, std::string alarm) {
+              engine_->set_credential_alarm(app, platform, std::move(alarm));
+            },
+        .close_replaced = [this] { return engine_->close_replaced(); }};
+  }
+
   bool start_engine() {
     const auto started = engine_->start();
     if (!started) explain(terminal_, started.error().message);
@@ -195,6 +224,7 @@ class World {
   }
 
   Terminal& terminal_;
+  const std::filesystem::path config_file_;
   const config::Config config_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<StoreUpkeep> upkeep_;
@@ -202,6 +232,7 @@ class World {
   std::chrono::steady_clock::time_point forget_at_{};
   push::EventLoop loop_;
   std::unique_ptr<fanout::Engine> engine_;
+  std::unique_ptr<CredentialRotation> rotation_;
   std::unique_ptr<api::EnginePublisher> publisher_;
   std::unique_ptr<api::HttpServer> http_;
 };
@@ -213,7 +244,7 @@ int run_serve(Terminal& terminal, const std::filesystem::path& config_file) {
   if (!config) return kExitFailure;
   log_to_stderr(config->log.level);
   StopSignals signals;  // before the first thread
-  World world(terminal, std::move(*config));
+  World world(terminal, config_file, std::move(*config));
   if (!world.start()) return kExitFailure;
   world.announce();
   for (;;) {
@@ -223,7 +254,8 @@ int run_serve(Terminal& terminal, const std::filesystem::path& config_file) {
         world.stop();
         return kExitOk;
       case StopSignals::Heard::kHangUp:
-        spdlog::warn("SIGHUP does nothing in this version: restart to read credentials again");
+        spdlog::info("SIGHUP: config and credentials are read again");
+        world.reread_credentials();
         break;
       case StopSignals::Heard::kNothing:
         break;

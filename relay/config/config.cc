@@ -165,10 +165,10 @@ class Reader {
 
   App read_app(Section in) {
     App app;
-    if (in.table("apns") != nullptr) app.apns = read_apns(section(in, "apns"), app.apns_rate);
-    if (in.table("fcm") != nullptr) app.fcm = read_fcm(section(in, "fcm"), app.fcm_rate);
+    if (in.table("apns") != nullptr) app.apns = read_apns(section(in, "apns"), app);
+    if (in.table("fcm") != nullptr) app.fcm = read_fcm(section(in, "fcm"), app);
     if (in.table("stale") != nullptr) app.stale = read_stale(section(in, "stale"));
-    if (in.table("webpush") != nullptr) app.webpush = read_webpush(section(in, "webpush"));
+    if (in.table("webpush") != nullptr) app.webpush = read_webpush(section(in, "webpush"), app);
     if (!app.apns && !app.fcm && !app.webpush) {
       problems_.add(in.line_of(""),
                     fmt::format("[{0}] has no provider: add [{0}.apns], [{0}.fcm] or [{0}.webpush]",
@@ -220,11 +220,19 @@ class Reader {
     in.read("ramp_up_ms", rate.ramp_up_ms, kProviderRampUpMs);
   }
 
-  push::ApnsConfig read_apns(Section in, Rate& rate) {
+  // When all paths were read.
+  static Basis basis_of(const Section& in) {
+    static constexpr std::array<std::string_view, 2> kNotTheProviders{"rate_per_minute",
+                                                                      "ramp_up_ms"};
+    return {.text = in.text_without(kNotTheProviders),
+            .files = {in.paths().begin(), in.paths().end()}};
+  }
+
+  push::ApnsConfig read_apns(Section in, App& app) {
     push::ApnsConfig apns;
     read_https(in, "endpoint", apns.endpoint);
     read_connection(in, apns);
-    read_rate(in, rate);
+    read_rate(in, app.apns_rate);
     read_path(in, "key_file", apns.key_file);
     in.read("key_id", apns.key_id);
     in.read("team_id", apns.team_id);
@@ -247,26 +255,28 @@ class Reader {
         in.problem(key, fmt::format("must have {} characters", kAppleIdChars));
       }
     }
+    app.basis[push::Platform::kApns] = basis_of(in);
     close(in);
     return apns;
   }
 
-  push::FcmConfig read_fcm(Section in, Rate& rate) {
+  push::FcmConfig read_fcm(Section in, App& app) {
     push::FcmConfig fcm;
     read_https(in, "endpoint", fcm.endpoint);
     read_connection(in, fcm);
     // Google's quota is Google's: a simulator or a proxy elsewhere has none unless it is said.
-    if (fcm.endpoint == push::FcmConfig().endpoint) rate.per_minute = kFcmPerMinute;
-    read_rate(in, rate);
+    if (fcm.endpoint == push::FcmConfig().endpoint) app.fcm_rate.per_minute = kFcmPerMinute;
+    read_rate(in, app.fcm_rate);
     read_path(in, "service_account_file", fcm.service_account_file);
     in.read("project", fcm.project);
     read_https(in, "token_uri", fcm.token_uri);
     in.require("service_account_file");
+    app.basis[push::Platform::kFcm] = basis_of(in);
     close(in);
     return fcm;
   }
 
-  push::WebPushConfig read_webpush(Section in) {
+  push::WebPushConfig read_webpush(Section in, App& app) {
     push::WebPushConfig webpush;
     read_path(in, "vapid_key_file", webpush.vapid_key_file);
     in.read("subject", webpush.subject);
@@ -282,6 +292,7 @@ class Reader {
     in.read("origin_idle_ms", webpush.origin_idle, kProviderIdleMs);
     in.read("encryption_threads", webpush.encryption_threads, kWebPushEncryptionThreads);
     for (const char* const key : {"vapid_key_file", "subject"}) in.require(key);
+    app.basis[push::Platform::kWebPush] = basis_of(in);
     close(in);
     return webpush;
   }

@@ -61,10 +61,17 @@ struct Rate {
   friend bool operator==(const Rate&, const Rate&) = default;
 };
 
+// What a provider is made from, to tell whether that has changed.
+struct Basis {
+  std::string text;  // of the section, without what is no provider's to know (its rate)
+  std::vector<std::filesystem::path> files;  // that it names
+};
+
 struct App {
   std::optional<push::ApnsConfig> apns;
   std::optional<push::FcmConfig> fcm;
   std::optional<push::WebPushConfig> webpush;
+  std::map<push::Platform, Basis> basis;  // of each that is there
   Rate apns_rate, fcm_rate;
   Stale stale;
 };

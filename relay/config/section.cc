@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <sstream>
 #include <utility>
 
 namespace carillon::config {
@@ -134,7 +135,17 @@ std::optional<std::filesystem::path> Section::path(std::string_view key,
                                                    const std::filesystem::path& folder) {
   const auto value = text(key);
   if (!value) return std::nullopt;
-  return folder / *value;  // an absolute one stands for itself
+  paths_.push_back(folder / *value);  // an absolute one stands for itself
+  return paths_.back();
+}
+
+std::string Section::text_without(std::span<const std::string_view> keys) const {
+  if (table_ == nullptr) return {};
+  toml::table kept = *table_;
+  for (const std::string_view key : keys) kept.erase(key);
+  std::ostringstream text;
+  text << kept;
+  return std::move(text).str();
 }
 
 void Section::require(std::string_view key) {

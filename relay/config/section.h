@@ -68,6 +68,9 @@ class Section {
   void read(std::string_view key, std::chrono::milliseconds& into, Range milliseconds) {
     if (const auto value = number(key, milliseconds)) into = std::chrono::milliseconds(*value);
   }
+  // The keys and values as they were understood, in the order of the keys, but for those.
+  std::string text_without(std::span<const std::string_view> keys) const;
+
   // A path, relative to `folder`.
   std::optional<std::filesystem::path> path(std::string_view key,
                                             const std::filesystem::path& folder);
@@ -82,6 +85,7 @@ class Section {
   std::size_t line_of(std::string_view key) const;
   const std::string& name() const { return name_; }
   std::span<const std::string> known() const { return known_; }
+  std::span<const std::filesystem::path> paths() const { return paths_; }  // that were found
 
  private:
   const toml::node* find(std::string_view key);
@@ -92,6 +96,7 @@ class Section {
   std::size_t line_;
   ProblemList& problems_;
   std::vector<std::string> known_;
+  std::vector<std::filesystem::path> paths_;
 };
 
 // The name among `known` that a mistyped one most likely means; empty if none is near. Pure.

@@ -122,6 +122,10 @@ ca_file = "{credentials}/ca.pem"
         self._program.send_signal(signal.SIGTERM)
         return self._program.wait(within_s)
 
+    def reread(self):
+        """SIGHUP."""
+        self._program.send_signal(signal.SIGHUP)
+
     def output(self):
         return self._program.output()
 
@@ -173,11 +177,15 @@ ca_file = "{credentials}/ca.pem"
             raise AssertionError(f"GET event: {answer}")
         return answer.json
 
-    def metric(self, name):
-        """A metric's samples, over all labels together."""
-        lines = self.request("GET", "/metrics").content.decode().splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines
-                   if line.startswith((name + " ", name + "{")))
+    def metric(self, name, **labels):
+        """A metric's samples with these labels, added up."""
+        lines = self.request("GET", "/metrics", key="").content.decode().splitlines()
+        samples = [float(line.rsplit(" ", 1)[1]) for line in lines
+                   if line.startswith((name + " ", name + "{"))
+                   and all(f'{label}="{value}"' in line for label, value in labels.items())]
+        if not samples:
+            raise AssertionError(f"no {name} with {labels} in /metrics")
+        return sum(samples)
 
     def events(self):
         return self.request("GET", "/v1/events").json["events"]

@@ -27,13 +27,20 @@ def free_port():
 
 class Simulator:
     def __init__(self, program_file, directory, credentials, devices, seed, fcm_port, mix=MIX,
-                 environment=None, apns=""):
-        """`apns`: more lines of its section; {credentials} is the folder."""
+                 topics=(BUNDLE_ID,), apns_keys=None, environment=None, apns=""):
+        """`apns_keys`: those that Apple knows, public keys' files by key id; `apns`: more lines of
+        its section, where {credentials} is the folder."""
         self._program_file = program_file
         self.seed = seed
         self.mix = mix
         self.fcm_port = fcm_port
         config = directory / "device-sim.toml"
+        keys = "\n".join(
+            f"""[[apns.keys]]
+key_id = "{key_id}"
+team_id = "SIMTEAM001"
+public_key = "{file}"
+""" for key_id, file in (apns_keys or {"SIMKEY0001": f"{credentials}/apns-public.pem"}).items())
         config.write_text(f"""
 [tls]
 certificate = "{credentials}/server.pem"
@@ -41,13 +48,9 @@ key = "{credentials}/server-key.pem"
 
 [apns]
 listen = "127.0.0.1:0"
-topics = ["{BUNDLE_ID}"]
+topics = {json.dumps(list(topics))}
 {apns.format(credentials=credentials)}
-
-[[apns.keys]]
-key_id = "SIMKEY0001"
-team_id = "SIMTEAM001"
-public_key = "{credentials}/apns-public.pem"
+{keys}
 
 [fcm]
 listen = "127.0.0.1:{fcm_port}"
@@ -127,7 +130,11 @@ mix = "{mix}"
         return self._ask("POST", "/sim/phones", {"count": count, "platform": platform})["phones"]
 
     def inbox(self, device):
-        return self._ask("GET", f"/sim/devices/{device}")["inbox"]
+        return self.device(device)["inbox"]
+
+    def device(self, device):
+        """Its state, and its latest notifications."""
+        return self._ask("GET", f"/sim/devices/{device}")
 
     def stats(self):
         return self._ask("GET", "/sim/stats")

@@ -211,11 +211,13 @@ TEST_F(ServeCommandTest, SaysWhereItServesAndStopsCleanlyOnSigterm) {
   EXPECT_THAT(relay.err(), HasSubstr("stopped"));
 }
 
-TEST_F(ServeCommandTest, SighupDoesNotEndItAndSaysThatItDoesNothing) {
+TEST_F(ServeCommandTest, SighupReadsTheCredentialsAgainAndKeepsTheOldOneWhenThatIsNone) {
   Process relay(command({"serve"}));
   ASSERT_TRUE(relay.read_until("\nready\n", "out")) << relay.err();
+  std::ofstream(folder_ / "apns.p8") << "no key";
   relay.send(SIGHUP);
-  ASSERT_TRUE(relay.read_until("SIGHUP does nothing", "err"));
+  ASSERT_TRUE(relay.read_until("[apps.video.apns]: key_file: ", "err"));
+  ASSERT_TRUE(relay.read_until("The credential in use stays", "err"));
   relay.send(SIGINT);
   EXPECT_EQ(relay.wait(), kExitOk);
 }

@@ -240,6 +240,20 @@ service_account_file = "sa.json"
                           "[apps.shop.fcm] or [apps.shop.webpush]"));
 }
 
+TEST_F(ConfigTest, WhatAProviderIsMadeFromIsItsSectionButForTheRateAndTheFilesItNames) {
+  const auto basis = [&](const std::string& more) {
+    const auto config = load(kMinimal + more);
+    EXPECT_TRUE(config);
+    return config->apps.at("video").basis.at(push::Platform::kFcm);
+  };
+  const Basis plain = basis("");
+  EXPECT_THAT(plain.files, ElementsAre(folder_ / "sa.json"));
+  EXPECT_EQ(basis("rate_per_minute = 5\nramp_up_ms = 60000 # slowly\n").text, plain.text);
+  EXPECT_NE(basis("project = \"p\"\n").text, plain.text);
+  EXPECT_THAT(basis("ca_file = \"/etc/ca.pem\"\n").files,
+              testing::UnorderedElementsAre(folder_ / "sa.json", fs::path("/etc/ca.pem")));
+}
+
 TEST_F(ConfigTest, EachMistakeHasItsLineAndSentence) {
   const struct {
     const char* text;
