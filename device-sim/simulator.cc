@@ -7,6 +7,7 @@
 #include "device-sim/gateway/gateway_loop.h"
 #include "device-sim/journal/journal.h"
 #include "device-sim/phones/device_book.h"
+#include "device-sim/phones/topic_book.h"
 #include "device-sim/population/population.h"
 
 namespace device_sim {
@@ -53,6 +54,7 @@ class Simulator::Impl {
           LoopParts{.population = population_,
                     .journal = journal_,
                     .book = book_,
+                    .topics = topics_,
                     .faults = faults_,
                     .apns = options_.apns,
                     .fcm = options_.fcm,
@@ -88,6 +90,7 @@ class Simulator::Impl {
         std::make_unique<ControlServer>(ControlParts{.population = population_,
                                                      .journal = journal_,
                                                      .book = book_,
+                                                     .topics = topics_,
                                                      .faults = faults_,
                                                      .loops = all,
                                                      .webpush_origin = options_.webpush_origin,
@@ -130,6 +133,7 @@ class Simulator::Impl {
   Population population_;
   Journal journal_;
   DeviceBook book_;
+  TopicBook topics_;
   FaultBoard faults_;
   std::vector<std::unique_ptr<GatewayLoop>> loops_;
   std::unique_ptr<ControlServer> control_;

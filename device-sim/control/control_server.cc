@@ -151,6 +151,7 @@ class ControlServer::Impl {
   }
 
   json events_json() const {
+    parts_.book.expire(parts_.unix_ms());
     json events = json::array();
     for (const EventCounts& counts : parts_.journal.newest(kEventsListed)) {
       events.push_back(event_json(counts));
@@ -182,6 +183,7 @@ class ControlServer::Impl {
   // An event that no push has carried yet has been received by nobody: zeros, not an error.
   void get_event(const Request& request, Response& response) {
     const std::string event = request.matches[1];
+    parts_.book.expire(parts_.unix_ms());
     const auto record = parts_.journal.find(event);
     json body = event_json(record ? record->counts() : EventCounts{.event = event});
     body["known"] = record != nullptr;
@@ -214,6 +216,13 @@ class ControlServer::Impl {
     for (const PhoneMessage& message : parts_.book.inbox(number)) {
       inbox.push_back(message_json(message));
     }
+    const DeviceBook::Waiting waiting = parts_.book.waiting(number, parts_.unix_ms());
+    json kept = json::array();
+    for (const DeviceBook::Waiting::Push& push : waiting.pushes) {
+      kept.push_back({{"event", push.event.empty() ? json() : json(push.event)},
+                      {"title", push.title},
+                      {"until_ms", push.until_ms}});
+    }
     json recent = json::array();
     for (GatewayLoop* loop : parts_.loops) {
       for (const RecentSend& send : loop->recent_of(number)) {
@@ -228,6 +237,9 @@ class ControlServer::Impl {
             {"online", state.online},
             {"uninstalled", state.uninstalled_ms != 0},
             {"inbox", std::move(inbox)},
+            {"kept", std::move(kept)},
+            {"deletions", waiting.deletions},
+            {"topics", parts_.topics.topics_of(number)},
             {"recent", std::move(recent)}};
   }
 

@@ -12,6 +12,7 @@
 #include "device-sim/gateway/listen_address.h"
 #include "device-sim/journal/journal.h"
 #include "device-sim/phones/device_book.h"
+#include "device-sim/phones/topic_book.h"
 #include "device-sim/population/population.h"
 
 namespace device_sim {
@@ -21,6 +22,7 @@ struct ControlParts {
   const Population& population;
   Journal& journal;
   DeviceBook& book;
+  TopicBook& topics;
   FaultBoard& faults;
   std::vector<GatewayLoop*> loops;
   std::string webpush_origin;

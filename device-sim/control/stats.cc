@@ -152,6 +152,8 @@ json event_json(const EventCounts& counts) {
               {"received", counts.received},
               {"waiting", counts.waiting},
               {"superseded", counts.superseded},
+              {"expired", counts.expired},
+              {"dropped", counts.dropped},
               {"unique_devices", counts.unique_devices},
               {"duplicates", counts.duplicates},
               {"shown_twice", counts.shown_twice},

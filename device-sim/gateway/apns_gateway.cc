@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "device-sim/gateway/client_connection.h"
@@ -37,6 +39,25 @@ void write_uuid(std::uint64_t high, std::uint64_t low, char* out) {
     high = high >> 4 | low << 60;
     low >>= 4;
   }
+}
+
+// Apple keeps one notification for each app of a device: that of a topic with or without a suffix.
+std::string_view app_of(std::string_view topic, const std::vector<std::string>& apps) {
+  std::string_view longest;
+  for (const std::string& app : apps) {
+    if (topic.starts_with(app) && app.size() > longest.size()) longest = app;
+  }
+  return longest;
+}
+
+// Until when it is kept for a device that is offline: 0 is not at all, without a word 30 days.
+std::int64_t kept_until_ms(const Request& request, std::int64_t now_ms) {
+  if (!request.has(Field::kApnsExpiration)) return now_ms + kKeptMsMax;
+  const std::string_view text = request.get(Field::kApnsExpiration);
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  const std::int64_t latest_s = (now_ms + kKeptMsMax) / 1'000;
+  return (error != std::errc() ? latest_s : std::min(seconds, latest_s)) * 1'000;
 }
 
 }  // namespace
@@ -131,16 +152,19 @@ ApnsGateway::Decision ApnsGateway::decide(Request& request) {
   if (payload.event.empty() || payload.event.size() > kEventIdBytesMax) {
     counters_.without_event.add();
   }
-  context_.desk.accept(
-      Notification{
-          .device = *device,
-          .platform = Platform::kApns,
-          .event = payload.event,
-          .title = payload.title,
-          .body = payload.body,
-          .identity = collapse_id,
-          .identity_hash = collapse_id.empty() ? kNeverFolds : collapse_identity(collapse_id)},
-      standing.is_special, context_.now.unix_ms);
+  Notification notification{
+      .device = *device,
+      .platform = Platform::kApns,
+      .event = payload.event,
+      .title = payload.title,
+      .body = payload.body,
+      .identity = collapse_id,
+      .identity_hash = collapse_id.empty() ? kNeverFolds : collapse_identity(collapse_id)};
+  if (standing.is_special) {  // others are never offline
+    notification.keep_until_ms = kept_until_ms(request, context_.now.unix_ms);
+    notification.slot = app_of(request.get(Field::kApnsTopic), topics_);
+  }
+  context_.desk.accept(notification, standing.is_special, context_.now.unix_ms);
   return {};
 }
 

@@ -9,6 +9,8 @@
 #include <optional>
 #include <span>
 
+#include "device-sim/phones/topic_condition.h"
+
 namespace device_sim {
 namespace {
 
@@ -425,18 +427,15 @@ FcmRefusal read_parts(object source, FcmMessage& message) {
   }
   const auto android = object_in(source, "android");
   if (!android) return {};
+  message.collapse_key = text_in(*android, "collapse_key");
+  if (const auto ttl = seconds_of(text_in(*android, "ttl"))) {
+    message.ttl_s = static_cast<std::uint32_t>(*ttl);
+  }
   if (const auto part = object_in(*android, "notification")) read_notification(*part, message);
   if (const auto part = object_in(*android, "data")) {
     return read_data(*part, "message.android.data", message);
   }
   return {};
-}
-
-bool is_topic(std::string_view topic) {
-  return std::all_of(topic.begin(), topic.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("-_.~%").find(c) != std::string_view::npos;
-  });
 }
 
 FcmRefusal read_target(object source, FcmMessage& message) {
@@ -453,7 +452,7 @@ FcmRefusal read_target(object source, FcmMessage& message) {
     return {FcmReason::kInvalidArgument,
             "Exactly one of token, fid, topic and condition must be set.", "message"};
   }
-  if (!is_topic(message.topic)) {
+  if (!message.topic.empty() && !is_topic_name(message.topic)) {
     return {FcmReason::kInvalidArgument, "Malformed topic name", "message.topic"};
   }
   return {};

@@ -50,9 +50,11 @@ struct FcmMessage {
   bool has_notification = false;
   std::string_view title;
   std::string_view body;
-  std::string_view tag;           // android.notification.tag
-  std::string_view event;         // data.carillon_event
-  std::size_t payload_bytes = 0;  // names and values of data, texts of the notification
+  std::string_view tag;             // android.notification.tag
+  std::string_view event;           // data.carillon_event
+  std::string_view collapse_key;    // android.collapse_key
+  std::uint32_t ttl_s = 2'419'200;  // android.ttl, whole seconds; four weeks if absent
+  std::size_t payload_bytes = 0;    // names and values of data, texts of the notification
 };
 
 // Reads and checks a whole request body in the order of the README's table. Field names in

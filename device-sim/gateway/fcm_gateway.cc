@@ -25,27 +25,38 @@ std::string_view without_query(std::string_view path) {
 
 // A notification without a tag is shown for itself; a data-only message names its event to the app,
 // which can compare.
-Notification notification_of(const FcmMessage& message, std::uint64_t device) {
+// While its device is offline a notification takes the place of the one before, whatever its key
+// (Firebase, "Collapsible message types"); of data messages only those with the same key do.
+Notification notification_of(const FcmMessage& message, std::uint64_t device, std::int64_t now_ms) {
+  constexpr std::string_view kEveryNotification;
+  std::optional<std::string_view> slot;
+  if (message.has_notification) {
+    slot = kEveryNotification;
+  } else if (!message.collapse_key.empty()) {
+    slot = message.collapse_key;
+  }
   const std::string_view identity = message.has_notification ? message.tag : message.event;
-  return Notification{
-      .device = device,
-      .platform = Platform::kFcm,
-      .event = message.event,
-      .title = message.title,
-      .body = message.body,
-      .identity = identity,
-      .identity_hash = identity.empty() ? kNeverFolds : collapse_identity(identity)};
+  return Notification{.device = device,
+                      .platform = Platform::kFcm,
+                      .event = message.event,
+                      .title = message.title,
+                      .body = message.body,
+                      .identity = identity,
+                      .identity_hash = identity.empty() ? kNeverFolds : collapse_identity(identity),
+                      .keep_until_ms = now_ms + std::int64_t{1'000} * message.ttl_s,
+                      .slot = slot};
 }
 
 }  // namespace
 
-FcmGateway::FcmGateway(const FcmAccount& account, LoopContext& context, GatewayCounters& counters,
-                       std::uint64_t seed)
+FcmGateway::FcmGateway(const FcmAccount& account, TopicBook& topics, LoopContext& context,
+                       GatewayCounters& counters, std::uint64_t seed)
     : project_(account.project),
       send_path_(fmt::format("/v1/projects/{}/messages:send", account.project)),
       token_path_(path_of(account.service_account.token_uri)),
       service_account_(account.service_account),
       access_tokens_(account.access_token_key),
+      topics_(topics),
       context_(context),
       counters_(counters),
       random_state_(splitmix64(seed)) {}
@@ -56,7 +67,86 @@ ConnectionFate FcmGateway::answer(Request& request, Response& response) {
     answer_token_request(request, response);
     return ConnectionFate::kStays;
   }
+  if (is_iid_path(without_query(request.get(Field::kPath)))) {
+    answer_iid(request, response);
+    return ConnectionFate::kStays;
+  }
   return answer_send(request, response);
+}
+
+void FcmGateway::answer_iid(const Request& request, Response& response) {
+  using nlohmann::json;
+  response.content_type = kJson;
+  IidRequest change = check_iid_request(request);
+  if (change.status == 200 && check_access(request).reason != FcmReason::kNone) {
+    change.status = 401;
+    change.error = "UNAUTHENTICATED";
+  }
+  response.status = change.status;
+  if (change.status != 200) {
+    response.body = json{{"error", change.error}}.dump();
+    return;
+  }
+  json results = json::array();
+  for (const std::string& token : change.tokens) {
+    const std::string_view error = change_subscription(change, token);
+    results.push_back(error.empty() ? json::object() : json{{"error", error}});
+  }
+  response.body = json{{"results", std::move(results)}}.dump();
+}
+
+// Google's word for why a token was not subscribed; empty: it was.
+std::string_view FcmGateway::change_subscription(const IidRequest& change,
+                                                 const std::string& token) {
+  const auto device = context_.desk.population().tokens().number_of(Platform::kFcm, token);
+  if (!device) return "INVALID_ARGUMENT";
+  const DeviceStanding standing = context_.desk.look_up(*device, Platform::kFcm);
+  if (standing.kind != DeviceStanding::Kind::kInstalled || context_.dice.is_unregistered(*device)) {
+    return "NOT_FOUND";
+  }
+  if (!change.subscribes) {
+    topics_.unsubscribe(*device, change.topic);
+    return {};
+  }
+  switch (topics_.subscribe(*device, change.topic)) {
+    case Subscribing::kDone:
+      return {};
+    case Subscribing::kTooManyTopics:
+      return "TOO_MANY_TOPICS";
+    case Subscribing::kFull:
+      break;
+  }
+  return "RESOURCE_EXHAUSTED";
+}
+
+// Google answers before it has sent to anybody: faults of single devices are nobody's news.
+FcmRefusal FcmGateway::send_to_topics() {
+  auto condition = message_.topic.empty() ? TopicCondition::parse(message_.condition)
+                                          : TopicCondition::of_topic(message_.topic);
+  if (!condition) {
+    return {FcmReason::kInvalidArgument,
+            fmt::format("Invalid condition expression provided: {}", condition.error()),
+            "message.condition"};
+  }
+  if (message_.validate_only) {
+    counters_.validated_only.add();
+    return {};
+  }
+  if (context_.dice.is_throttled()) {
+    return {FcmReason::kQuotaExceeded, "Quota exceeded for quota metric of this topic.", ""};
+  }
+  counters_.without_device.add();
+  for (const std::uint64_t device : topics_.audience(*condition)) {
+    const DeviceStanding standing = context_.desk.look_up(device, Platform::kFcm);
+    if (standing.kind != DeviceStanding::Kind::kInstalled ||
+        context_.dice.is_unregistered(device)) {
+      topics_.forget(device);
+      continue;
+    }
+    context_.desk.accept(notification_of(message_, device, context_.now.unix_ms),
+                         standing.is_special, context_.now.unix_ms);
+  }
+  return {};
 }
 
 void FcmGateway::answer_token_request(const Request& request, Response& response) {
@@ -149,6 +239,7 @@ FcmRefusal FcmGateway::decide(Request& request) {
       return {FcmReason::kSenderIdMismatch, "SenderId mismatch", ""};
     }
   }
+  if (!has_device) return send_to_topics();
   if (message_.validate_only) {
     counters_.validated_only.add();
     return {};
@@ -156,15 +247,11 @@ FcmRefusal FcmGateway::decide(Request& request) {
   if (dice.is_throttled()) {
     return {FcmReason::kQuotaExceeded, "Quota exceeded for quota metric of this device.", ""};
   }
-  if (!has_device) {
-    counters_.without_device.add();
-    return {};
-  }
   if (message_.event.empty() || message_.event.size() > kEventIdBytesMax) {
     counters_.without_event.add();
   }
-  context_.desk.accept(notification_of(message_, *device), standing.is_special,
-                       context_.now.unix_ms);
+  context_.desk.accept(notification_of(message_, *device, context_.now.unix_ms),
+                       standing.is_special, context_.now.unix_ms);
   return {};
 }
 

@@ -33,6 +33,7 @@ struct LoopParts {
   const Population& population;
   Journal& journal;
   DeviceBook& book;
+  TopicBook& topics;
   FaultBoard& faults;
   const ApnsAccount& apns;
   const FcmAccount& fcm;

@@ -53,6 +53,9 @@ Field field_of(std::string_view name) {
       if (is(name, "apns-collapse-id")) return Field::kApnsCollapseId;
       if (is(name, "content-encoding")) return Field::kContentEncoding;
       break;
+    case 17:
+      if (is(name, "access_token_auth")) return Field::kAccessTokenAuth;
+      break;
     default:
       break;
   }

@@ -31,6 +31,7 @@ enum class Field : std::uint8_t {
   kTopic,
   kUrgency,
   kContentEncoding,
+  kAccessTokenAuth,
   kOther,
 };
 inline constexpr std::size_t kFieldCount = static_cast<std::size_t>(Field::kOther);

@@ -76,7 +76,7 @@ WebPushReason WebPushGateway::decide(const Request& request, Response& response)
   }
   if (dice.is_of_wrong_app(*device)) return WebPushReason::kOtherVapidKey;
   if (dice.is_throttled()) return WebPushReason::kTooManyRequests;
-  return deliver(request, *device, standing.is_special);
+  return deliver(request, *device, standing.is_special, head.ttl_s);
 }
 
 WebPushReason WebPushGateway::check_vapid(const Request& request) {
@@ -88,8 +88,8 @@ WebPushReason WebPushGateway::check_vapid(const Request& request) {
       vapid_tokens_.check(request.get(Field::kAuthorization), origin_, context_.now.unix_s()));
 }
 
-WebPushReason WebPushGateway::deliver(const Request& request, std::uint64_t device,
-                                      bool is_special) {
+WebPushReason WebPushGateway::deliver(const Request& request, std::uint64_t device, bool is_special,
+                                      std::uint32_t ttl_s) {
   WebPushPayload payload;
   if (!request.body.empty()) {
     const auto text = opener_.open(context_.desk.population().browser_keys(), device, request.body);
@@ -108,7 +108,9 @@ WebPushReason WebPushGateway::deliver(const Request& request, std::uint64_t devi
                    .title = payload.title,
                    .body = payload.body,
                    .identity = identity,
-                   .identity_hash = identity.empty() ? kNeverFolds : collapse_identity(identity)},
+                   .identity_hash = identity.empty() ? kNeverFolds : collapse_identity(identity),
+                   .keep_until_ms = context_.now.unix_ms + std::int64_t{1'000} * ttl_s,
+                   .slot = topic.empty() ? std::nullopt : std::optional(topic)},
       is_special, context_.now.unix_ms);
   return WebPushReason::kNone;
 }

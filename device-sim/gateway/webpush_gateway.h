@@ -28,7 +28,8 @@ class WebPushGateway final : public Gateway {
  private:
   WebPushReason decide(const Request& request, Response& response);
   WebPushReason check_vapid(const Request& request);
-  WebPushReason deliver(const Request& request, std::uint64_t device, bool is_special);
+  WebPushReason deliver(const Request& request, std::uint64_t device, bool is_special,
+                        std::uint32_t ttl_s);
 
   VapidTokens vapid_tokens_;
   MessageOpener opener_;

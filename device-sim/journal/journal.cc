@@ -70,11 +70,6 @@ void EventRecord::receive(std::uint64_t device, Platform platform, CollapseIdent
   }
 }
 
-void EventRecord::supersede() {
-  waiting_.fetch_sub(1, std::memory_order_relaxed);
-  superseded_.fetch_add(1, std::memory_order_relaxed);
-}
-
 bool EventRecord::was_received_by(std::uint64_t device) const {
   if (device / kPageDevices >= pages_.size()) return false;
   const Page* page = pages_[device / kPageDevices].load(std::memory_order_acquire);
@@ -86,6 +81,8 @@ EventCounts EventRecord::counts() const {
   sum.event = event_;
   sum.waiting = waiting_.load(std::memory_order_relaxed);
   sum.superseded = superseded_.load(std::memory_order_relaxed);
+  sum.expired = expired_.load(std::memory_order_relaxed);
+  sum.dropped = dropped_.load(std::memory_order_relaxed);
   sum.first_ms = first_ms_.load(std::memory_order_relaxed);
   sum.last_ms = last_ms_.load(std::memory_order_relaxed);
   for (std::size_t i = 0; i < kPlatformCount; ++i) {

@@ -37,13 +37,16 @@ struct PlatformCounts {
   std::uint64_t unique_devices = 0;
 };
 
-// accepted = received + waiting + superseded, and received = unique_devices + duplicates.
+// accepted = received + waiting + superseded + expired + dropped, and received = unique_devices +
+// duplicates.
 struct EventCounts {
   std::string event;
   std::uint64_t accepted = 0;    // sends that were answered with success
   std::uint64_t received = 0;    // of these: reached a phone that is online
   std::uint64_t waiting = 0;     // kept for a phone that is offline
   std::uint64_t superseded = 0;  // kept, then replaced by a newer one before the phone came back
+  std::uint64_t expired = 0;     // its time passed before the phone came back
+  std::uint64_t dropped = 0;     // kept, then thrown away: too many, or the app was uninstalled
   std::uint64_t unique_devices = 0;  // phones that received it at least once
   std::uint64_t duplicates = 0;      // receipts beyond a phone's first
   std::uint64_t shown_twice = 0;     // duplicates that the phone could not fold into the first
@@ -69,10 +72,12 @@ class EventRecord {
   void accept(Platform platform, std::int64_t now_ms);
   // The phone has it. `device` is 1 … devices_max.
   void receive(std::uint64_t device, Platform platform, CollapseIdentity identity);
-  // The phone is offline and it is kept; `superseded`: one kept before was thrown away for a newer.
+  // The phone is offline and it is kept; and each way in which that ends.
   void wait() { waiting_.fetch_add(1, std::memory_order_relaxed); }
   void end_wait() { waiting_.fetch_sub(1, std::memory_order_relaxed); }
-  void supersede();
+  void supersede() { end_wait_as(superseded_); }
+  void expire() { end_wait_as(expired_); }
+  void drop() { end_wait_as(dropped_); }
 
   bool was_received_by(std::uint64_t device) const;
   EventCounts counts() const;
@@ -83,6 +88,10 @@ class EventRecord {
   using Page = std::array<std::atomic<CollapseIdentity>, kPageDevices>;
 
   std::atomic<CollapseIdentity>& cell(std::uint64_t device);
+  void end_wait_as(std::atomic<std::uint64_t>& outcome) {
+    end_wait();
+    outcome.fetch_add(1, std::memory_order_relaxed);
+  }
 
   struct alignas(64) PerPlatform {
     std::atomic<std::uint64_t> accepted{0};
@@ -98,6 +107,8 @@ class EventRecord {
   std::array<PerPlatform, kPlatformCount> platforms_{};
   std::atomic<std::uint64_t> waiting_{0};
   std::atomic<std::uint64_t> superseded_{0};
+  std::atomic<std::uint64_t> expired_{0};
+  std::atomic<std::uint64_t> dropped_{0};
   std::atomic<std::int64_t> first_ms_{0};
   std::atomic<std::int64_t> last_ms_{0};
 };

@@ -95,10 +95,13 @@ bool DeviceBook::set_state(std::uint64_t number, std::optional<bool> online,
     current_.states[number] = state;
   }
   publish();
-  if (state.online) {
-    if (auto kept = kept_.extract(number); !kept.empty()) {
-      if (kept.mapped().record) kept.mapped().record->end_wait();
-      receive(std::move(kept.mapped()), state.is_phone, now_ms);
+  const auto outbox = outboxes_.find(number);
+  if (outbox == outboxes_.end()) return true;
+  if (state.uninstalled_ms != 0) {
+    outboxes_.erase(outbox);
+  } else if (state.online) {
+    for (KeptPush& push : outbox->second.take(now_ms)) {
+      receive(std::move(push), state.is_phone, now_ms);
     }
   }
   return true;
@@ -118,30 +121,47 @@ std::shared_ptr<const DeviceSnapshot> DeviceBook::snapshot() const {
 
 void DeviceBook::deliver(const Notification& notification,
                          const std::shared_ptr<EventRecord>& record, std::int64_t now_ms) {
-  Kept kept{.message = {.device = notification.device,
-                        .platform = notification.platform,
-                        .event = std::string(notification.event),
-                        .title = bounded(notification.title),
-                        .body = bounded(notification.body),
-                        .identity = bounded(notification.identity)},
-            .identity_hash = notification.identity_hash,
-            .record = record};
+  KeptPush push{.message = {.device = notification.device,
+                            .platform = notification.platform,
+                            .event = std::string(notification.event),
+                            .title = bounded(notification.title),
+                            .body = bounded(notification.body),
+                            .identity = bounded(notification.identity)},
+                .identity_hash = notification.identity_hash,
+                .record = record,
+                .until_ms = notification.keep_until_ms};
+  if (notification.slot) push.slot = *notification.slot;
   const std::lock_guard lock(mutex_);
   // Read again under the lock: the loop's snapshot may be a batch old.
   const DeviceState state = state_of(notification.device);
   if (state.online) {
-    receive(std::move(kept), state.is_phone, now_ms);
+    receive(std::move(push), state.is_phone, now_ms);
     return;
   }
-  Kept& slot = kept_[notification.device];
-  if (slot.record) slot.record->supersede();
-  if (record) record->wait();
-  slot = std::move(kept);
+  outboxes_[notification.device].keep(std::move(push), now_ms);
 }
 
-void DeviceBook::receive(Kept kept, bool into_inbox, std::int64_t now_ms) {
-  PhoneMessage& message = kept.message;
-  if (kept.record) kept.record->receive(message.device, message.platform, kept.identity_hash);
+DeviceBook::Waiting DeviceBook::waiting(std::uint64_t number, std::int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  Waiting waiting;
+  const auto found = outboxes_.find(number);
+  if (found == outboxes_.end()) return waiting;
+  found->second.expire(now_ms);
+  for (const KeptPush& push : found->second.kept()) {
+    waiting.pushes.push_back({push.message.event, push.message.title, push.until_ms});
+  }
+  waiting.deletions = found->second.deletions();
+  return waiting;
+}
+
+void DeviceBook::expire(std::int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [number, outbox] : outboxes_) outbox.expire(now_ms);
+}
+
+void DeviceBook::receive(KeptPush push, bool into_inbox, std::int64_t now_ms) {
+  PhoneMessage& message = push.message;
+  if (push.record) push.record->receive(message.device, message.platform, push.identity_hash);
   if (!into_inbox) return;
   std::deque<PhoneMessage>& inbox = inboxes_[message.device];
   message.sequence = ++last_sequence_;

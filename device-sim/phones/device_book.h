@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "device-sim/journal/journal.h"
+#include "device-sim/phones/outbox.h"
+#include "device-sim/phones/phone_message.h"
 #include "device-sim/population/population.h"
 
 namespace device_sim {
@@ -31,26 +33,9 @@ struct Notification {
   // the phone fold it. Empty: it is shown for itself.
   std::string_view identity;
   CollapseIdentity identity_hash = kNeverFolds;
-};
-
-enum class Display : std::uint8_t {
-  kShown,     // a new entry on the screen
-  kReplaced,  // took the place of another event's entry with the same identity
-  kFolded,    // the same event with the same identity again: nothing new to see
-};
-std::string_view display_name(Display display);
-
-// A notification in the inbox of a phone.
-struct PhoneMessage {
-  std::uint64_t sequence = 0;  // counts all messages of all phones, from 1
-  std::uint64_t device = 0;
-  Platform platform = Platform::kApns;
-  std::string event;
-  std::string title;
-  std::string body;
-  std::string identity;
-  Display display = Display::kShown;
-  std::int64_t received_ms = 0;  // Unix time
+  // How its platform keeps it while the device is offline: see KeptPush.
+  std::int64_t keep_until_ms = 0;
+  std::optional<std::string_view> slot = {};
 };
 
 struct Phone {
@@ -94,7 +79,8 @@ class DeviceBook {
   // Nothing if there is no such device.
   std::optional<DeviceState> state(std::uint64_t number) const;
 
-  // Leaves alone what is not given. Coming online delivers what was kept. False: no such device.
+  // Leaves alone what is not given. Coming online delivers what was kept, being uninstalled drops
+  // it. False: no such device.
   bool set_state(std::uint64_t number, std::optional<bool> online, std::optional<bool> uninstalled,
                  std::int64_t now_ms);
 
@@ -104,6 +90,20 @@ class DeviceBook {
   // For a device that is in the snapshot. `record` is null for a push without an event id.
   void deliver(const Notification& notification, const std::shared_ptr<EventRecord>& record,
                std::int64_t now_ms);
+
+  // What waits at its platform for a device that is offline.
+  struct Waiting {
+    struct Push {
+      std::string event;  // empty: none
+      std::string title;
+      std::int64_t until_ms = 0;  // Unix time
+    };
+    std::vector<Push> pushes;     // oldest first
+    std::uint64_t deletions = 0;  // how often FCM threw all away
+  };
+  Waiting waiting(std::uint64_t number, std::int64_t now_ms);
+  // Throws away what has expired, so that the events' counters are of this moment.
+  void expire(std::int64_t now_ms);
 
   // Oldest first, at most kInboxMessagesMax.
   std::vector<PhoneMessage> inbox(std::uint64_t number) const;
@@ -118,15 +118,9 @@ class DeviceBook {
   void stop_waiting();
 
  private:
-  struct Kept {
-    PhoneMessage message;
-    CollapseIdentity identity_hash = kNeverFolds;
-    std::shared_ptr<EventRecord> record;
-  };
-
   // All with the mutex held.
   void publish();
-  void receive(Kept kept, bool into_inbox, std::int64_t now_ms);
+  void receive(KeptPush push, bool into_inbox, std::int64_t now_ms);
   DeviceState state_of(std::uint64_t number) const;
 
   const Population& population_;
@@ -138,7 +132,7 @@ class DeviceBook {
   std::atomic<std::uint64_t> version_{1};
   std::vector<Phone> phones_;
   std::unordered_map<std::uint64_t, std::deque<PhoneMessage>> inboxes_;
-  std::unordered_map<std::uint64_t, Kept> kept_;  // the newest one for a device that is offline
+  std::unordered_map<std::uint64_t, Outbox> outboxes_;  // of devices that are or were offline
   std::deque<PhoneMessage> log_;
   std::uint64_t last_sequence_ = 0;
 };

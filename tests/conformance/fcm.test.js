@@ -31,6 +31,7 @@ describe('firebase-admin', () => {
     [token] = simulator.tokens('fcm', 1);
     redirect('fcm.googleapis.com', simulator.ports.fcm);
     redirect('oauth2.googleapis.com', simulator.ports.fcm);
+    redirect('iid.googleapis.com', simulator.ports.fcm);
   });
   after(async () => {
     await Promise.all(apps.map(deleteApp));
@@ -125,6 +126,36 @@ describe('firebase-admin', () => {
       });
     });
   }
+
+  it('subscribes devices to a topic, reaches them by it and by a condition, and ends that', async () => {
+    const fcm = messaging();
+    const phones = await simulator.phones('fcm', 3);
+    const [a, b, c] = phones.map((phone) => phone.token);
+    assert.deepEqual(await fcm.subscribeToTopic([a, b], '/topics/bells'),
+      { successCount: 2, failureCount: 0, errors: [] });
+    await fcm.subscribeToTopic([b, c], 'organs');
+    const reached = async (to) => {
+      const title = `to ${JSON.stringify(to)} ${Math.random()}`;
+      await fcm.send({ ...to, notification: { title } });
+      const inboxes = await Promise.all(phones.map(({ device }) => simulator.inbox(device)));
+      return inboxes.map((inbox) => inbox.filter((message) => message.title === title).length);
+    };
+    assert.deepEqual(await reached({ topic: 'bells' }), [1, 1, 0]);
+    assert.deepEqual(await reached({ condition: "'bells' in topics && 'organs' in topics" }),
+      [0, 1, 0]);
+    assert.deepEqual(await reached({ condition: "'bells' in topics || 'organs' in topics" }),
+      [1, 1, 1]);
+    assert.equal((await fcm.unsubscribeFromTopic(a, 'bells')).successCount, 1);
+    assert.deepEqual(await reached({ topic: 'bells' }), [0, 1, 0]);
+    const { successCount, errors } = await fcm.subscribeToTopic([a, 'not a token'], 'bells');
+    assert.equal(successCount, 1);
+    assert.deepEqual(errors.map(({ index, error }) => [index, error.code]),
+      [[1, 'messaging/invalid-argument']]);
+    await assert.rejects(fcm.send({
+      condition: ['a', 'b', 'c', 'd', 'e', 'f'].map((topic) => `'${topic}' in topics`).join(' || '),
+      notification: { title: 'six' },
+    }), { code: 'messaging/invalid-argument' });
+  });
 
   it('is told that an access token is not one that was issued', async () => {
     const app = initializeApp({

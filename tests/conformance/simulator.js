@@ -106,10 +106,12 @@ class Simulator {
       .map((device) => device.token);
   }
 
-  // Browsers in the simulator's hands: {device, subscription}; `inbox` tells what they showed.
-  async browsers(count) {
-    return (await this.#control('POST', '/sim/phones', { count, platform: 'webpush' })).phones;
+  // In the simulator's hands: {device, token}, of browsers {device, subscription}; `inbox` tells
+  // what they showed.
+  async phones(platform, count) {
+    return (await this.#control('POST', '/sim/phones', { count, platform })).phones;
   }
+  browsers(count) { return this.phones('webpush', count); }
   async inbox(device) { return (await this.#control('GET', `/sim/devices/${device}`)).inbox; }
 
   setFaults(faults) { return this.#control('PUT', '/sim/faults', faults); }

@@ -9,6 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 constexpr std::int64_t kNow = 1'800'000'000'000;
+constexpr std::int64_t kKeptMs = 60'000;
 constexpr std::uint64_t kPopulation = 100;
 
 class DeviceBookTest : public ::testing::Test {
@@ -22,7 +23,9 @@ class DeviceBookTest : public ::testing::Test {
                    .title = "title",
                    .body = "body",
                    .identity = identity,
-                   .identity_hash = identity.empty() ? kNeverFolds : collapse_identity(identity)},
+                   .identity_hash = identity.empty() ? kNeverFolds : collapse_identity(identity),
+                   .keep_until_ms = kNow + kKeptMs,
+                   .slot = "app"},
                   record, kNow);
   }
   EventCounts counts(const std::string& event) { return journal_.find(event)->counts(); }
@@ -82,6 +85,33 @@ TEST_F(DeviceBookTest, KeepsTheNewestForAPhoneThatIsOffline) {
   EXPECT_EQ(book_.inbox(phone)[0].event, "e2");
   EXPECT_EQ(counts("e2").waiting, 0U);
   EXPECT_EQ(counts("e2").received, 1U);
+}
+
+TEST_F(DeviceBookTest, TellsWhatWaitsUntilItsTimeHasPassed) {
+  const std::uint64_t phone = add_phone();
+  EXPECT_TRUE(book_.waiting(phone, kNow).pushes.empty());
+  ASSERT_TRUE(book_.set_state(phone, false, std::nullopt, kNow));
+  push(phone, "e1");
+  const auto waiting = book_.waiting(phone, kNow + kKeptMs - 1);
+  ASSERT_EQ(waiting.pushes.size(), 1U);
+  EXPECT_EQ(waiting.pushes[0].event, "e1");
+  EXPECT_EQ(waiting.pushes[0].title, "title");
+  EXPECT_EQ(waiting.pushes[0].until_ms, kNow + kKeptMs);
+  book_.expire(kNow + kKeptMs);
+  EXPECT_EQ(counts("e1").waiting, 0U);
+  EXPECT_EQ(counts("e1").expired, 1U);
+  ASSERT_TRUE(book_.set_state(phone, true, std::nullopt, kNow + kKeptMs));
+  EXPECT_TRUE(book_.inbox(phone).empty());
+}
+
+TEST_F(DeviceBookTest, AnAppThatIsUninstalledWhileItIsOfflineNeverGetsWhatWaited) {
+  const std::uint64_t phone = add_phone();
+  ASSERT_TRUE(book_.set_state(phone, false, std::nullopt, kNow));
+  push(phone, "e1");
+  ASSERT_TRUE(book_.set_state(phone, std::nullopt, true, kNow));
+  EXPECT_EQ(counts("e1").dropped, 1U);
+  ASSERT_TRUE(book_.set_state(phone, true, false, kNow));
+  EXPECT_TRUE(book_.inbox(phone).empty());
 }
 
 TEST_F(DeviceBookTest, RemembersWhenAnAppWasUninstalled) {
