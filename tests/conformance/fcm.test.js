@@ -150,7 +150,7 @@ describe('firebase-admin', () => {
     const { successCount, errors } = await fcm.subscribeToTopic([a, 'not a token'], 'bells');
     assert.equal(successCount, 1);
     assert.deepEqual(errors.map(({ index, error }) => [index, error.code]),
-      [[1, 'messaging/invalid-argument']]);
+      [[1, 'messaging/invalid-registration-token']]);
     await assert.rejects(fcm.send({
       condition: ['a', 'b', 'c', 'd', 'e', 'f'].map((topic) => `'${topic}' in topics`).join(' || '),
       notification: { title: 'six' },
