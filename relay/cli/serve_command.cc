@@ -159,10 +159,7 @@ class World {
     for (AppProvider& made : providers.made) {
       tell_expiry(made);
       const config::App& app = config_.apps.at(made.app);
-      const config::Rate rate = made.provider->platform() == push::Platform::kApns ? app.apns_rate
-                                : made.provider->platform() == push::Platform::kFcm
-                                    ? app.fcm_rate
-                                    : config::Rate();
+      const config::Rate rate = app.rate(made.provider->platform());
       engine_->add_provider(made.app, std::move(made.provider),
                             {.per_minute = rate.per_minute, .ramp_up_ms = rate.ramp_up_ms});
     }

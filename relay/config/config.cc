@@ -288,6 +288,7 @@ class Reader {
     webpush.allow_private_addresses =
         in.flag("allow_private_addresses").value_or(webpush.allow_private_addresses);
     read_connection(in, webpush);
+    read_rate(in, app.webpush_rate);
     in.read("origins_max", webpush.origins_max, kWebPushOrigins);
     in.read("origin_idle_ms", webpush.origin_idle, kProviderIdleMs);
     in.read("encryption_threads", webpush.encryption_threads, kWebPushEncryptionThreads);
@@ -315,6 +316,18 @@ tl::expected<std::string, std::string> read_file(const std::filesystem::path& fi
 }
 
 }  // namespace
+
+const Rate& App::rate(push::Platform platform) const {
+  switch (platform) {
+    case push::Platform::kApns:
+      return apns_rate;
+    case push::Platform::kFcm:
+      return fcm_rate;
+    case push::Platform::kWebPush:
+      break;
+  }
+  return webpush_rate;
+}
 
 tl::expected<Config, std::vector<Problem>> load_config(const std::filesystem::path& file) {
   ProblemList problems(file.string());

@@ -72,8 +72,10 @@ struct App {
   std::optional<push::FcmConfig> fcm;
   std::optional<push::WebPushConfig> webpush;
   std::map<push::Platform, Basis> basis;  // of each that is there
-  Rate apns_rate, fcm_rate;
+  Rate apns_rate, fcm_rate, webpush_rate;
   Stale stale;
+
+  const Rate& rate(push::Platform platform) const;
 };
 
 struct Config {

@@ -74,6 +74,31 @@ TEST_F(ConfigTest, GooglesQuotaIsTheDefaultAtGoogleAndNowhereElse) {
             (Rate{.per_minute = 7, .ramp_up_ms = 1'000}));
 }
 
+TEST_F(ConfigTest, EachProviderHasARateOfItsOwn) {
+  const auto config = load(R"(
+[apps.video.apns]
+key_file = "k.p8"
+key_id = "ABC123DEFG"
+team_id = "DEF123GHIJ"
+bundle_id = "com.example.video"
+rate_per_minute = 1
+[apps.video.fcm]
+service_account_file = "sa.json"
+rate_per_minute = 2
+[apps.video.webpush]
+vapid_key_file = "vapid.pem"
+subject = "mailto:push@example.com"
+origins = ["push.example.com"]
+rate_per_minute = 3
+ramp_up_ms = 1000
+)");
+  ASSERT_TRUE(config);
+  const App& app = config->apps.at("video");
+  EXPECT_EQ(app.rate(push::Platform::kApns).per_minute, 1U);
+  EXPECT_EQ(app.rate(push::Platform::kFcm).per_minute, 2U);
+  EXPECT_EQ(app.rate(push::Platform::kWebPush), (Rate{.per_minute = 3, .ramp_up_ms = 1'000}));
+}
+
 TEST_F(ConfigTest, StaleDevicesAreLeftOutBeforeTheyAreRemoved) {
   const std::string stale = std::string(kMinimal) + "[apps.video.stale]\n";
   EXPECT_EQ(load(kMinimal)->apps.at("video").stale, Stale());
@@ -461,6 +486,7 @@ service_account_file = "credentials/service-account.json"
   EXPECT_EQ(config->apps.at("video").stale, defaults->apps.at("video").stale);
   EXPECT_EQ(config->apps.at("video").apns_rate, defaults->apps.at("video").apns_rate);
   EXPECT_EQ(config->apps.at("video").fcm_rate, defaults->apps.at("video").fcm_rate);
+  EXPECT_EQ(config->apps.at("video").webpush_rate, defaults->apps.at("video").webpush_rate);
   EXPECT_EQ(connection(*config->apps.at("video").apns),
             connection(*defaults->apps.at("video").apns));
   EXPECT_EQ(connection(*config->apps.at("video").fcm), connection(*defaults->apps.at("video").fcm));
