@@ -102,7 +102,7 @@ class ApnsProvider final : public Provider {
   }
   void submit(PushBatch batch) override { channel_.submit(std::move(batch)); }
   void probe(HearWord hear) override {
-    channel_.submit(question(apns_probe(topic_), kApnsNobodysToken,
+    channel_.submit(question(apns_probe(sender_), kApnsNobodysToken,
                              [this, hear = std::move(hear)](const Verdict& verdict) {
                                hear(with_error(apns_word(verdict), channel_.health()));
                              }));

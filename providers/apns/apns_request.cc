@@ -203,10 +203,25 @@ tl::expected<RenderedMessage, RenderError> render_apns(const Notification& notif
   return message;
 }
 
-RenderedMessage apns_probe(std::string_view topic) {
-  return {.headers = {{"apns-topic", std::string(topic)},
-                      {"apns-push-type", "background"},
-                      {"apns-priority", "5"},
+RenderedMessage apns_probe(const ApnsSender& sender) {
+  std::string topic = sender.bundle_id;
+  const ApnsPushType* type = find_apns_push_type("background");
+  const auto names = [&](const std::string& name) {
+    return sender.topics.empty() ||
+           std::find(sender.topics.begin(), sender.topics.end(), name) != sender.topics.end();
+  };
+  // A certificate may be for one of the app's services alone, as for VoIP.
+  for (auto other = kApnsPushTypes.begin(); !names(topic) && other != kApnsPushTypes.end();
+       ++other) {
+    const std::string of_other = fmt::format("{}{}", sender.bundle_id, other->topic_suffix);
+    if (!names(of_other)) continue;
+    topic = of_other;
+    type = &*other;
+  }
+  const bool is_ten = type->priority == ApnsPriorityRule::kAlwaysTen;
+  return {.headers = {{"apns-topic", topic},
+                      {"apns-push-type", std::string(type->name)},
+                      {"apns-priority", is_ten ? "10" : "5"},
                       {"apns-expiration", "0"}},
           .body = R"({"aps":{"content-available":1}})"};
 }

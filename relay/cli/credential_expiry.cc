@@ -3,30 +3,16 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "relay/cli/credentials.h"
+
 namespace carillon::cli {
-namespace {
-
-std::string_view section_of(push::Platform platform) {
-  switch (platform) {
-    case push::Platform::kApns:
-      return "apns";
-    case push::Platform::kFcm:
-      return "fcm";
-    case push::Platform::kWebPush:
-      return "webpush";
-  }
-  return "";
-}
-
-}  // namespace
-
 std::optional<ExpiryWord> expiry_word(std::string_view app, push::Platform platform,
                                       std::chrono::sys_seconds expires_at,
                                       std::chrono::sys_seconds now) {
   if (expires_at == std::chrono::sys_seconds() || expires_at - now > kExpiryWarning) {
     return std::nullopt;
   }
-  const std::string section = fmt::format("[apps.{}.{}]", app, section_of(platform));
+  const std::string section = section_of(std::string(app), platform);
   const std::string time = fmt::format(
       "{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(expires_at)));
   if (expires_at <= now) {
