@@ -354,7 +354,9 @@ class FcmWords {
   // The object with its names in snake_case; null: `error` says what is wrong.
   json read(const json& object, std::span<const FcmMember> members, const std::string& pointer) {
     json words = json::object();
-    for (const auto& [name, value] : object.items()) {
+    for (const auto& item : object.items()) {
+      const std::string& name = item.key();
+      const json& value = item.value();
       const std::string at = pointer + "/" + pointer_part(name);
       const auto member = std::ranges::find_if(
           members, [&](const FcmMember& known) { return is_called(known.name, name); });
