@@ -28,6 +28,9 @@ struct FaultPlan {
   unsigned wrong_start = 0;  // a start with the wrong key: everything is spoken against
   unsigned slow_disk = 0, failing_disk = 0;
   unsigned churn = 0, crash = 0;
+  unsigned charge = 0;  // somebody wishes something of an event
+  unsigned follow = 0, follower_crash = 0;
+  unsigned clock = 0;  // set by an hour
   std::size_t window = 100;
 
   static FaultPlan drawn(Random& random) {
@@ -51,6 +54,13 @@ struct FaultPlan {
     plan.failing_disk = rate(200);
     plan.churn = rate(200);
     plan.crash = rate(40);
+    plan.charge = rate(200);
+    plan.follow = rate(200);
+    plan.follower_crash = rate(500);
+    plan.clock = rate(20);
+    // A provider's old word is about registrations by the provider's clock: ours being set back
+    // makes a later one look older, and nothing here can know.
+    if (plan.clock > 0) plan.old_news = 0;
     plan.window = 1 + below(random, 200);
     return plan;
   }

@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "relay/fanout/steering.h"
 #include "storage/store.h"
 
 namespace carillon::simulation {
@@ -46,6 +48,21 @@ struct Delivery {
   std::set<std::array<std::uint8_t, 16>> identities;
 };
 
+// What somebody did to an event, as far as they were told of it.
+struct Charge {
+  std::optional<fanout::Wish> asked = {};  // and not answered
+  std::int64_t asked_ms = 0;               // monotonic
+  bool paused = false, cancelled = false;
+  bool held = false;                  // nobody may be handed out
+  std::uint64_t cancelled_least = 0;  // devices of whom the answer said that they get nothing
+  std::uint32_t per_second = 0;       // 0: no limit
+  std::int64_t slowed_at_ms = 0;      // monotonic
+  std::uint64_t sent_slowly = 0;      // since then
+  int replays = 0;                    // that took any failure
+  std::uint64_t replayed = 0;         // failures that they took
+  std::set<std::size_t> may_get_it_again = {};
+};
+
 struct Event {
   store::EventId id{};
   std::string key;
@@ -54,6 +71,7 @@ struct Event {
   std::set<std::size_t> audience;  // that it may reach
   std::set<std::size_t> left;      // of those: may have left since, so need not be reached
   std::map<std::size_t, Delivery> deliveries;
+  Charge charge;
 };
 
 }  // namespace carillon::simulation

@@ -20,6 +20,7 @@ using push::VerdictKind;
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::size_t kEventsMost = 4;
 constexpr int kCrashesMost = 6;
+constexpr int kClockStepsMost = 2;
 
 std::filesystem::path fresh_folder() {
   const std::filesystem::path memory = "/dev/shm";
@@ -51,6 +52,10 @@ World::World(std::uint64_t seed) : random_(seed), plan_(FaultPlan::drawn(random_
   limits_.fcm_unavailable_ms = 1'000;
   limits_.retries_per_job_max = happens(random_, 300) ? 4 : 1'000;
   limits_.dead_answers_min = 20;
+  if (happens(random_, 150)) {
+    outcome_rows_max_ = kFewOutcomes;
+    plan_.refused = 500;
+  }
 }
 
 World::~World() {
@@ -65,7 +70,8 @@ World::~World() {
 void World::open_store() {
   store_.reset();
   std::filesystem::create_directories(base_ / std::to_string(folder_));
-  auto opened = store::open_sqlite_store({.path = base_ / std::to_string(folder_) / "store.db"});
+  auto opened = store::open_sqlite_store({.path = base_ / std::to_string(folder_) / "store.db",
+                                          .outcome_rows_max = outcome_rows_max_});
   ASSERT_TRUE(opened) << opened.error().message;
   store_ = *std::move(opened);
 }
@@ -158,7 +164,9 @@ void World::to_next_folder() {
   std::filesystem::remove_all(base_ / std::to_string(folder_));
   ++folder_;
   open_store();
-  if (!testing::Test::HasFatalFailure()) start();
+  if (testing::Test::HasFatalFailure()) return;
+  recall_charges();
+  start();
 }
 
 void World::crash() {
@@ -180,16 +188,33 @@ void World::run() {
   start();
   const std::size_t phones = 20 + below(random_, 200);
   for (std::size_t phone = 0; phone < phones; ++phone) enrol(phone, true);
-  const int steps = static_cast<int>(60 + below(random_, 240));
   publish();
-  for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) step();
-  if (!testing::Test::HasFailure()) finish();
+  steps(60 + below(random_, 240));
+  if (plan_.charge > 0 && happens(random_, 400)) {
+    settle_down();
+    for (std::size_t number = 0; number < events_.size(); ++number) {
+      if (!testing::Test::HasFailure() && !events_[number].charge.cancelled) replay(number);
+    }
+    steps(below(random_, 150));
+  }
+  settle_down();
+  if (testing::Test::HasFailure()) return;
+  check_phones();
+  check_feed();
+  check_end();
+}
+
+void World::steps(std::size_t count) {
+  while (count-- > 0 && !testing::Test::HasFailure()) step();
 }
 
 void World::step() {
   if (crashes_ < kCrashesMost && happens(random_, plan_.crash)) return crash();
   if (events_.size() < kEventsMost && happens(random_, 15)) return publish();
   if (happens(random_, plan_.churn)) return churn();
+  if (happens(random_, plan_.charge)) return take_charge();
+  if (happens(random_, plan_.follow)) return follow();
+  if (clock_steps_ < kClockStepsMost && happens(random_, plan_.clock)) return set_clock();
   switch (below(random_, 4)) {
     case 0:
       return pass(static_cast<std::int64_t>(below(random_, 50)));
@@ -284,7 +309,10 @@ void World::accept(std::size_t number) {
   const bool first = event.id == store::EventId{};
   const store::EventId id = fanout::make_event_id(
       now_ms(), {0, 0, 0, static_cast<std::uint8_t>(number), static_cast<std::uint8_t>(first)});
-  const std::int64_t ttl_ms = happens(random_, 200) ? 20'000 : kHourMs;
+  // With a clock that may be set ahead some have to last.
+  const std::int64_t ttl_ms = happens(random_, 200)                      ? 20'000
+                              : plan_.clock > 0 && happens(random_, 700) ? 5 * kHourMs
+                                                                         : kHourMs;
   const auto accepted =
       store_->accept({.id = id,
                       .app = "video",
@@ -319,6 +347,7 @@ void World::accept(std::size_t number) {
   }
   EXPECT_GE(targeted, sure);
   EXPECT_LE(targeted, event.audience.size());
+  dispatcher_->notice(now_);
   for (std::size_t lane = 0; lane < kLanes; ++lane) {
     if (accepted->targeted[lane] == 0) continue;
     store::Job job{.key = {id, static_cast<store::Platform>(lane + 1)},
@@ -401,8 +430,25 @@ void World::leave_running_events(std::size_t phone) {
   }
 }
 
-// Nothing goes wrong any more, and time passes until every event is over.
-void World::finish() {
+// Some publisher's database reads on; it may crash before it has written down what it read.
+void World::follow() {
+  follower_.read(*store_, 1 + below(random_, 20));
+  if (happens(random_, plan_.follower_crash)) {
+    follower_.crash();
+  } else {
+    follower_.save();
+  }
+}
+
+void World::set_clock() {
+  turn();  // the relay looks at its clocks at least once a second while it has anything to do
+  ++clock_steps_;
+  now_.calendar_ms += happens(random_, 500) ? kHourMs : -kHourMs;
+}
+
+// Nothing goes wrong for a while, and time passes until every event is over.
+void World::settle_down() {
+  if (testing::Test::HasFailure()) return;
   const FaultPlan faults = std::exchange(plan_, FaultPlan{});
   plan_.window = faults.window;
   if (wrong_key_) {
@@ -411,6 +457,7 @@ void World::finish() {
   }
   for (int i = 0; i < 20'000 && dispatcher_->jobs() > 0; ++i) {
     if (testing::Test::HasFailure()) return;
+    let_everything_go();
     turn();
     answer_some(true);
     if (pending_record_) {
@@ -420,8 +467,7 @@ void World::finish() {
     }
   }
   ASSERT_EQ(dispatcher_->jobs(), 0u) << "an event does not end";
-  check_phones();
-  check_end();
+  plan_ = faults;
 }
 
 }  // namespace carillon::simulation

@@ -12,6 +12,7 @@
 #include "relay/fanout/dispatcher.h"
 #include "storage/sqlite/sqlite_store.h"
 #include "tests/simulation/fault_plan.h"
+#include "tests/simulation/follower.h"
 #include "tests/simulation/phones.h"
 
 namespace carillon::simulation {
@@ -58,6 +59,9 @@ class PatientProvider : public push::Provider {
   OnSent on_sent_;
 };
 
+// Rows of the outcome feed that some worlds keep; some 300 are there before any is forgotten.
+inline constexpr std::uint64_t kFewOutcomes = 40;
+
 class World {
  public:
   explicit World(std::uint64_t seed);
@@ -80,6 +84,7 @@ class World {
   void to_next_folder();
 
   // What happens to it.
+  void steps(std::size_t count);
   void step();
   void answer_some(bool calm);
   push::Verdict verdict_on(const PatientProvider::Sent& sent, bool calm);
@@ -88,12 +93,24 @@ class World {
   void churn();
   void enrol(std::size_t phone, bool new_token);
   void leave_running_events(std::size_t phone);
-  void finish();
+  void follow();
+  void set_clock();
+  void settle_down();
+
+  // Somebody in charge.
+  void take_charge();
+  void steer(std::size_t number, const fanout::Wish& wish);
+  void on_steered(std::size_t number, const fanout::SteeringResult& result);
+  void recall_charges();
+  void replay(std::size_t number);
+  void let_everything_go();
 
   // What has to be true.
   void check_counters();
   void check_phones();
   void check_end();
+  void check_feed();
+  void check_charge(std::size_t number, std::size_t phone);
   void note_quarantine();
   PatientProvider::Sent on_sent(const push::PushTarget& target, std::string_view token,
                                 std::size_t event);
@@ -119,7 +136,10 @@ class World {
 
   std::vector<Phone> phones_;
   std::vector<Event> events_;
+  Follower follower_;
+  std::uint64_t outcome_rows_max_ = 1'000'000;
   int crashes_ = 0;
+  int clock_steps_ = 0;
   std::uint64_t repeats_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // What has to be true of a world, whatever happens in it.
 #include <gtest/gtest.h>
 
+#include "storage/event_report.h"
 #include "storage/quarantine.h"
 #include "tests/simulation/world.h"
 
@@ -17,6 +18,7 @@ PatientProvider::Sent World::on_sent(const push::PushTarget& target, std::string
   Delivery& delivery = event.deliveries[phone];
   ++delivery.sent;
   delivery.identities.insert(target.id);
+  check_charge(number, phone);
   EXPECT_EQ(delivery.identities.size(), 1u) << "phone " << phone << ", event " << number;
   const Phone& one = phones_[phone];
   const bool dead = one.uninstalled || version != one.version;
@@ -89,6 +91,39 @@ void World::check_phones() {
   note_quarantine();
 }
 
+// Whoever followed the feed knows every failure that is or was stored, every end, every removal.
+void World::check_feed() {
+  while (!testing::Test::HasFailure() && follower_.read(*store_, 50)) {
+  }
+  if (follower_.missed()) {
+    EXPECT_EQ(outcome_rows_max_, kFewOutcomes) << "rows were forgotten that were to be kept";
+    return;
+  }
+  for (std::size_t number = 0; number < events_.size(); ++number) {
+    const Event& event = events_[number];
+    std::uint64_t failures = event.charge.replayed;
+    for (store::FailureQuery query;;) {
+      const auto page = store_->failures(event.id, query);
+      ASSERT_TRUE(page) << page.error().message;
+      failures += page->failures.size();
+      if (!page->next) break;
+      query.after = page->next;
+    }
+    EXPECT_EQ(follower_.failures(event.id), failures) << "event " << number;
+    const auto replays = static_cast<std::uint64_t>(event.charge.replays);
+    const bool cancelled = event.charge.cancelled;
+    EXPECT_EQ(follower_.ends(event.id, store::OutcomeRow::Kind::kCompleted), replays + !cancelled)
+        << "event " << number;
+    EXPECT_EQ(follower_.ends(event.id, store::OutcomeRow::Kind::kCancelled), cancelled)
+        << "event " << number;
+  }
+  for (std::size_t phone = 0; phone < phones_.size(); ++phone) {
+    const Phone& one = phones_[phone];
+    if (!one.registered || !one.uninstalled || store_->device("video", name_of(phone))) continue;
+    EXPECT_TRUE(follower_.told_removed(name_of(phone))) << "phone " << phone;
+  }
+}
+
 // Every event is over, each published once, and nobody was forgotten.
 void World::check_end() {
   const auto stored = store_->events({}, 100);
@@ -98,13 +133,18 @@ void World::check_end() {
     const Event& event = events_[number];
     const auto record = store_->event(event.id);
     ASSERT_TRUE(record) << record.error().message;
-    EXPECT_EQ(record->state, store::EventState::kCompleted) << "event " << number;
+    EXPECT_EQ(record->state, event.charge.cancelled ? store::EventState::kCancelled
+                                                    : store::EventState::kCompleted)
+        << "event " << number;
     store::Counters sum;
     for (const auto& job : record->jobs) {
       EXPECT_EQ(job.counters.pending(), 0u) << "event " << number;
       sum.suppressed += job.counters.suppressed;
       sum.expired += job.counters.expired;
+      sum.cancelled += job.counters.cancelled;
     }
+    EXPECT_GE(sum.cancelled, event.charge.cancelled_least) << "event " << number;
+    EXPECT_TRUE(event.charge.cancelled || sum.cancelled == 0) << "event " << number;
     EXPECT_LE(sum.suppressed, event.left.size()) << "event " << number;
     std::uint64_t never_sent = 0;
     for (const std::size_t phone : event.audience) {
@@ -112,7 +152,8 @@ void World::check_end() {
       const auto delivery = event.deliveries.find(phone);
       never_sent += delivery == event.deliveries.end();
     }
-    EXPECT_LE(never_sent, sum.expired) << "event " << number << ": phones were lost";
+    EXPECT_LE(never_sent, sum.expired + sum.cancelled)
+        << "event " << number << ": phones were lost";
   }
   store_.reset();
   const auto problems =
