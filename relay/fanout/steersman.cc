@@ -33,8 +33,12 @@ tl::unexpected<SteeringRefusal> refuse(const store::Error& error) {
 
 Steersman::Steersman(store::Store& store, Inbox& inbox,
                      std::function<std::chrono::system_clock::time_point()> calendar,
-                     LaneOf lane_of)
-    : store_(store), inbox_(inbox), calendar_(std::move(calendar)), lane_of_(std::move(lane_of)) {}
+                     LaneOf lane_of, std::chrono::milliseconds wait)
+    : store_(store),
+      inbox_(inbox),
+      calendar_(std::move(calendar)),
+      lane_of_(std::move(lane_of)),
+      wait_(wait) {}
 
 std::int64_t Steersman::now_ms() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(calendar_().time_since_epoch())
@@ -49,7 +53,7 @@ SteeringResult Steersman::steer(const store::EventId& event, const Wish& wish) {
   inbox_.steer({.event = event, .wish = wish, .done = [answer](SteeringResult result) {
                   answer->set_value(std::move(result));
                 }});
-  if (answered.wait_for(std::chrono::milliseconds(kSteeringWaitMs)) != std::future_status::ready) {
+  if (answered.wait_for(wait_) != std::future_status::ready) {
     return refuse(Why::kStoreFailed, "it is not recorded yet; ask again");
   }
   SteeringResult result = answered.get();

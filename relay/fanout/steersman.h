@@ -21,7 +21,8 @@ class Steersman {
 
   // Store and inbox outlive it.
   Steersman(store::Store& store, Inbox& inbox,
-            std::function<std::chrono::system_clock::time_point()> calendar, LaneOf lane_of);
+            std::function<std::chrono::system_clock::time_point()> calendar, LaneOf lane_of,
+            std::chrono::milliseconds wait = std::chrono::milliseconds(kSteeringWaitMs));
 
   // See Engine. Any thread.
   SteeringResult steer(const store::EventId& event, const Wish& wish);
@@ -39,6 +40,7 @@ class Steersman {
   Inbox& inbox_;
   const std::function<std::chrono::system_clock::time_point()> calendar_;
   const LaneOf lane_of_;
+  const std::chrono::milliseconds wait_;
   std::atomic<bool> draining_{false};
 };
 

@@ -207,6 +207,7 @@ TEST_F(Steering, ACancelledEventCountsWhatWasNotHandedOutAndWaitsForTheRest) {
   EXPECT_EQ(job(event).counters.pending(), 0u);
   EXPECT_EQ(job(event).counters.accepted, before - open + 1);
   EXPECT_EQ(job(event).counters.cancelled, 500u - before + open - 1);
+  EXPECT_EQ(totals_.cancelled, job(event).counters.cancelled);
   EXPECT_EQ(sent(), before);
   EXPECT_EQ(refused(event, kPause).kind, Why::kFinished);
 }
@@ -354,6 +355,32 @@ TEST_F(Steering, SoManyEventsHaveARateAndNoMore) {
   EXPECT_TRUE(steer(events[0], rate(2)).changed) << "one that has one may have another";
   EXPECT_TRUE(steer(events[0], rate(0)).changed);
   EXPECT_TRUE(steer(events.back(), rate(1)).changed);
+}
+
+TEST_F(Steering, SoManyJobsMayBePausedAndNoMore) {
+  subscribe(0, 2);
+  const auto last = publish();
+  const auto beyond = publish();
+  ScriptedProvider provider;
+  start(&provider);
+  // Paused jobs of other events, as they are found at a start: nothing is read for them.
+  for (std::size_t i = 0; i + 1 < kPausedJobsMax; ++i) {
+    const auto byte = [&](int shift) { return static_cast<std::uint8_t>(i >> shift); };
+    store::Job job{.key = {store::EventId{1, byte(8), byte(0)}, store::Platform::kApns},
+                   .app = "video",
+                   .expires_ms = now_.calendar_ms + 3'600'000,
+                   .state = store::EventState::kPaused};
+    job.counters.targeted = 1;
+    dispatcher_->take_up(0, {.job = std::move(job), .notification = {.title = title_}});
+  }
+  for (std::size_t i = 0; i <= kPausedJobsMax / kActiveJobsMax; ++i) turn();
+  EXPECT_TRUE(steer(last, kPause).changed);
+  EXPECT_FALSE(steer(last, kPause).changed) << "it is one of them";
+  EXPECT_EQ(refused(beyond, kPause).kind, Why::kTooMany);
+  EXPECT_NE(state(beyond), store::EventState::kPaused);
+  EXPECT_TRUE(steer(last, kResume).changed);
+  EXPECT_TRUE(steer(beyond, kPause).changed);
+  EXPECT_EQ(refused(last, kPause).kind, Why::kTooMany);
 }
 
 TEST_F(Steering, AnUnknownEventIsNotHere) {

@@ -107,6 +107,21 @@ TEST_F(SteersmanTest, SaysOfAnEventThatDoesNotRunWhatItKnows) {
   EXPECT_FALSE(again->changed);
 }
 
+TEST_F(SteersmanTest, AWishThatIsNotRecordedInTimeIsGivenUpAndItsAnswerHarmsNobody) {
+  EXPECT_EQ(kSteeringWaitMs, 10'000) << "as the API's readers are told";
+  Steersman hasty(
+      *store_, inbox_, [] { return std::chrono::system_clock::time_point(); },
+      [](const std::string&, store::Platform) { return std::optional<std::size_t>(0); },
+      std::chrono::milliseconds(1));
+  const auto given_up = hasty.steer(store::EventId{7}, {.kind = Wish::Kind::kPause});
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().kind, Why::kStoreFailed);
+  Inbox::Contents taken;
+  inbox_.take(taken, std::chrono::steady_clock::now());
+  ASSERT_EQ(taken.steering.size(), 1u) << "the wish is not taken back";
+  taken.steering.front().done(Steered{.changed = true});
+}
+
 TEST_F(SteersmanTest, AReplayedEventIsTakenUpWithItsRetries) {
   subscribe(0, 3);
   const auto event = publish_real();
