@@ -54,14 +54,16 @@ struct DeviceFate {
     kStale,          // left out of audiences, as its app was not heard of
     kQuarantined,    // left out of audiences, as a provider called it dead
     kUnknownDevice,  // never registered, or removed since
+    kRemoved,        // at a provider's word: the outcome feed still tells when
   };
   Kind kind = Kind::kUnknownDevice;
   bool exact = false;  // false: follows from what is stored, but is not itself
   std::optional<Platform> platform;
   std::string reason;                // of a failure, or of the latest attempt
   std::uint32_t attempts = 0;        // made, as far as it is stored
-  std::int64_t at_ms = 0;            // of a failure; 0: not known
+  std::int64_t at_ms = 0;            // of a failure, of a removal; 0: not known
   std::int64_t next_attempt_ms = 0;  // of a pending one that was tried; 0: none is planned
+  bool removed_before = false;       // kRemoved: before the event was published
   // A success that is derived might be one of so many failures that were only counted.
   std::uint64_t counted_only = 0;
 };

@@ -204,12 +204,12 @@ constexpr std::string_view kSchemas = R"json({
   "DeviceFate": {"type": "object", "required": ["event", "device", "outcome", "basis", "explanation"], "properties": {
     "event": {"type": "string", "format": "uuid"}, "device": {"type": "string"},
     "outcome": {"type": "string", "enum": ["accepted", "pending", "rejected", "expired", "dead_lettered", "cancelled",
-      "not_in_audience", "came_later", "stale", "quarantined", "unknown_device"]},
+      "not_in_audience", "came_later", "stale", "quarantined", "removed", "unknown_device"]},
     "basis": {"type": "string", "enum": ["exact", "derived"],
       "description": "exact: it is stored so; derived: it follows from what is stored, as successes have no rows"},
     "explanation": {"type": "string", "description": "one sentence"},
     "provider": {"type": "string"}, "reason": {"type": "string"}, "attempts": {"type": "integer"},
-    "at": {"type": "string", "format": "date-time"},
+    "at": {"type": "string", "format": "date-time", "description": "of a failure; since when it is removed"},
     "next_attempt_at": {"type": "string", "format": "date-time"}}},
   "OutcomePage": {"type": "object", "required": ["outcomes", "next"], "properties": {
     "outcomes": {"type": "array", "items": {"type": "object", "required": ["number", "kind", "at", "app"], "properties": {

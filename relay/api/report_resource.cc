@@ -115,6 +115,8 @@ std::string_view fate_name(FateKind kind) {
       return "stale";
     case FateKind::kQuarantined:
       return "quarantined";
+    case FateKind::kRemoved:
+      return "removed";
     case FateKind::kUnknownDevice:
       break;
   }
@@ -157,10 +159,17 @@ std::string sentence_of(const store::DeviceFate& fate) {
       return "It is in quarantine, as a provider called its token dead when it said so of many, "
              "and "
              "no failure of it is stored: it was left out, or the provider took it before.";
+    case FateKind::kRemoved:
+      return fate.removed_before
+                 ? "A provider had called its token dead, and it was removed before the event was "
+                   "published."
+                 : "A provider called its token dead, and it was removed after the event was "
+                   "published: perhaps at this event's answer, perhaps at a later one's.";
     case FateKind::kUnknownDevice:
       break;
   }
-  return "The app has no device of this name: it was never registered, or it was removed since.";
+  return "The app has no device of this name: it was never registered, or it was erased since, or "
+         "removed so long ago that nothing tells of it.";
 }
 
 }  // namespace

@@ -51,7 +51,10 @@ EventReport::EventReport(Database& database, AudienceTables& audience, EventTabl
              "position = ?"),
       window_(database_, "SELECT d FROM frozen WHERE event = ? AND first = ?"),
       named_(database_, "SELECT positions FROM audience WHERE event = ? AND platform = ?"),
-      quarantined_(database_, "SELECT 1 FROM quarantine WHERE position = ?") {}
+      quarantined_(database_, "SELECT 1 FROM quarantine WHERE position = ?"),
+      removed_(database_,
+               "SELECT at_ms, platform, reason FROM outcome WHERE app = ? AND device = ? "
+               "ORDER BY n DESC LIMIT 1") {}
 
 std::int64_t EventReport::row_of(const EventId& event) {
   const auto row = events_.row_of(event);
@@ -134,6 +137,20 @@ bool EventReport::was_frozen(const FrozenAudience& audience, DevicePosition posi
   return std::find(positions.begin(), positions.end(), position) != positions.end();
 }
 
+// Which device it was is not known any more, so neither is what became of it; when it went is.
+bool EventReport::removed(std::uint32_t app, std::string_view device, std::int64_t accepted_ms,
+                          DeviceFate& fate) {
+  Cursor row = removed_.rows(app, device);
+  if (!row.next()) return false;
+  fate.kind = DeviceFate::Kind::kRemoved;
+  fate.at_ms = row.integer(0);
+  fate.platform = static_cast<Platform>(row.integer(1));
+  fate.reason = row.text(2);
+  fate.removed_before = fate.at_ms < accepted_ms;
+  fate.exact = fate.removed_before;
+  return true;
+}
+
 bool EventReport::came_later(const FrozenAudience& audience, DevicePosition position) {
   const auto device = audience_.device_at(position);
   if (device && device->since > audience.frozen) return true;
@@ -151,7 +168,10 @@ DeviceFate EventReport::explain(const EventId& id, std::string_view name) {
   const auto app = event ? audience_.app(event->app) : std::nullopt;
   const auto found = app ? audience_.find_device(*app, name) : std::nullopt;
   DeviceFate fate;
-  if (!found) return fate;
+  if (!found) {
+    if (app) removed(*app, name, event->accepted_ms, fate);
+    return fate;
+  }
   const Subscriber::Device& device = found->subscriber.devices[found->index];
   const At at{row, device.platform, position_of(found->id, device.ordinal)};
   fate.platform = device.platform;

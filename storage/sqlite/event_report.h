@@ -30,13 +30,15 @@ class EventReport {
   bool failed(const At& at, DeviceFate& fate);
   bool retried(const At& at, DeviceFate& fate);
   bool was_frozen(const FrozenAudience& audience, DevicePosition position, bool running);
+  bool removed(std::uint32_t app, std::string_view device, std::int64_t accepted_ms,
+               DeviceFate& fate);
   bool came_later(const FrozenAudience& audience, DevicePosition position);
 
   Database& database_;
   AudienceTables& audience_;
   EventTables& events_;
   AudiencePages& pages_;
-  Statement page_, failure_, retry_, window_, named_, quarantined_;
+  Statement page_, failure_, retry_, window_, named_, quarantined_, removed_;
 };
 
 }  // namespace carillon::store::sqlite

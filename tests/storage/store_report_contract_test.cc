@@ -34,10 +34,11 @@ class StoreReport : public testing::TestWithParam<StoreFactory> {
                                            1000);
     ASSERT_TRUE(stored) << stored.error().message;
   }
-  void accept(std::uint32_t number, Audience audience = {.topics = {"news"}}) {
+  void accept(std::uint32_t number, Audience audience = {.topics = {"news"}},
+              std::int64_t at_ms = 2000) {
     NewEvent event{.id = event_id(number), .app = "video", .audience = std::move(audience)};
     event.content = "content";
-    event.accepted_ms = 2000;
+    event.accepted_ms = at_ms;
     event.expires_ms = 90'000;
     ASSERT_TRUE(store_->accept(event));
   }
@@ -168,6 +169,26 @@ TEST_P(StoreReport, SaysWhoWasNotInTheAudience) {
   EXPECT_EQ(fate(name(5)).kind, Kind::kCameLater) << "it came back";
   ASSERT_TRUE(store_->erase_device("video", name(7)));
   EXPECT_EQ(fate(name(7)).kind, Kind::kUnknownDevice);
+}
+
+TEST_P(StoreReport, SaysSinceWhenADeviceIsRemovedAtAProvidersWord) {
+  Checkpoint step{.job = key()};
+  step.removals = {
+      {.position = devices_[7].position, .dead_since_ms = 4'000, .reason = "Unregistered"}};
+  ASSERT_TRUE(record_now(*store_, {step}, 5'000));
+  EXPECT_EQ(fate(name(7)).kind, Kind::kRemoved);
+  EXPECT_EQ(fate(name(7)).at_ms, 5'000);
+  EXPECT_EQ(fate(name(7)).reason, "Unregistered");
+  EXPECT_EQ(fate(name(7)).platform, Platform::kApns);
+  EXPECT_FALSE(fate(name(7)).removed_before);
+  EXPECT_FALSE(fate(name(7)).exact) << "by whose answer nobody knows";
+  accept(2, {.topics = {"news"}}, 6'000);
+  EXPECT_TRUE(fate(name(7), 2).removed_before);
+  EXPECT_TRUE(fate(name(7), 2).exact);
+  put(name(7), Platform::kApns, "news", "another token");
+  EXPECT_EQ(fate(name(7)).kind, Kind::kCameLater);
+  ASSERT_TRUE(store_->erase_device("video", name(7)));
+  EXPECT_EQ(fate(name(7)).kind, Kind::kUnknownDevice) << "nothing tells of who was erased";
 }
 
 TEST_P(StoreReport, SaysWhoIsInQuarantine) {
