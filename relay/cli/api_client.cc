@@ -155,6 +155,16 @@ tl::expected<ApiClient::Answer, std::string> ApiClient::stream(
   return impl_->stream(path, on_bytes);
 }
 
+std::string path_segment(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 std::string problem_text(const ApiClient::Answer& answer) {
   const auto document = nlohmann::json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
   const std::string title = document.is_object() ? text_member(document, "title") : "";

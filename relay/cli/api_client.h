@@ -67,6 +67,9 @@ class ApiClient {
   std::unique_ptr<Impl> impl_;
 };
 
+// A name as one segment of a path (RFC 3986, section 3.3).
+std::string path_segment(std::string_view name);
+
 // An error answer for people: a problem document's (RFC 9457) title, detail and fields, each on a
 // line; of anything else the status and the body's beginning.
 std::string problem_text(const ApiClient::Answer& answer);

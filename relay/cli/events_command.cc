@@ -145,17 +145,6 @@ std::string fate_text(const EventsJson& fate) {
   return text;
 }
 
-// A name as one segment of a path (RFC 3986, section 3.3).
-std::string path_segment(const std::string& name) {
-  std::string out;
-  for (const char c : name) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
 std::string path_of(const EventsOptions& options, const std::string& action = "") {
   return "/v1/events/" + options.event + (action.empty() ? "" : "/" + action);
 }

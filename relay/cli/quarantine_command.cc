@@ -10,6 +10,8 @@
 #include <span>
 
 #include "relay/api/event_document.h"
+#include "relay/api/quarantine_resource.h"
+#include "relay/cli/api_options.h"
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
 #include "relay/cli/installation.h"
@@ -26,19 +28,61 @@ bool knows_quarantined_app(Terminal& terminal, const config::Config& config,
   return false;
 }
 
-std::string device_line(const store::QuarantinedDevice& device, bool as_json) {
-  const std::string_view platform = api::platform_name(device.platform);
-  if (as_json) {
-    return nlohmann::ordered_json{{"device", device.device},
-                                  {"platform", platform},
-                                  {"reason", device.reason},
-                                  {"dead_since", api::rfc3339(device.dead_since_ms)},
-                                  {"quarantined_at", api::rfc3339(device.at_ms)}}
-               .dump() +
-           "\n";
+using QuarantineJson = nlohmann::ordered_json;
+
+// As the API's list has it.
+QuarantineJson quarantined_json(const store::QuarantinedDevice& device) {
+  return {{"device", device.device},
+          {"platform", api::platform_name(device.platform)},
+          {"reason", device.reason},
+          {"dead_since", api::rfc3339(device.dead_since_ms)},
+          {"quarantined_at", api::rfc3339(device.at_ms)}};
+}
+
+std::string quarantined_line(const QuarantineJson& device, bool as_json) {
+  if (as_json) return device.dump() + "\n";
+  return fmt::format("{}  {:<7}  {:<24}  {}\n", device.value("quarantined_at", ""),
+                     device.value("platform", ""), device.value("reason", ""),
+                     device.value("device", ""));
+}
+
+void tell_counts(Terminal& terminal, const store::PlatformCounts& counts) {
+  terminal.err << fmt::format(
+      "carillon: {} in quarantine: {} apns, {} fcm, {} webpush\n",
+      counted(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}), "device"),
+      grouped(counts[0]), grouped(counts[1]), grouped(counts[2]));
+  terminal.out << std::flush;
+}
+
+bool says_who_is_meant(Terminal& terminal, const QuarantineOptions& options) {
+  if (int(options.all) + int(options.platform.has_value()) + int(!options.devices.empty()) == 1) {
+    return true;
   }
-  return fmt::format("{}  {:<7}  {:<24}  {}\n", api::rfc3339(device.at_ms), platform, device.reason,
-                     device.device);
+  explain(terminal, "say who is meant: --all, --platform or --device, one of them");
+  return false;
+}
+
+std::string decided_text(std::uint64_t devices, store::QuarantineAction action) {
+  const bool restore = action == store::QuarantineAction::kRestore;
+  return fmt::format("{} {}\n", counted(devices, "device"), restore ? "restored" : "removed");
+}
+
+// The document of a 2xx; nothing: it was explained why there is none.
+std::optional<QuarantineJson> document_of(Terminal& terminal,
+                                          const tl::expected<ApiClient::Answer, std::string>& got) {
+  if (!got || !got->ok()) {
+    explain(terminal, got ? problem_text(*got) : got.error());
+    return std::nullopt;
+  }
+  auto document = QuarantineJson::parse(got->body, nullptr, /*allow_exceptions=*/false);
+  if (document.is_object()) return document;
+  explain(terminal, "the relay's answer is not a JSON object");
+  return std::nullopt;
+}
+
+std::uint64_t whole(const QuarantineJson& object, const std::string& name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
 
 }  // namespace
@@ -57,7 +101,7 @@ int run_quarantine_list(Terminal& terminal, store::Store& store, const config::C
     for (const store::QuarantinedDevice& device : *devices) {
       after = device.position;
       if (options.platform && device.platform != *options.platform) continue;
-      terminal.out << device_line(device, options.json);
+      terminal.out << quarantined_line(quarantined_json(device), options.json);
     }
   }
   const auto counts = store.count_quarantine(options.app);
@@ -65,22 +109,14 @@ int run_quarantine_list(Terminal& terminal, store::Store& store, const config::C
     explain(terminal, counts.error().message);
     return kExitFailure;
   }
-  terminal.err << fmt::format(
-      "carillon: {} in quarantine: {} apns, {} fcm, {} webpush\n",
-      counted(std::accumulate(counts->begin(), counts->end(), std::uint64_t{0}), "device"),
-      grouped((*counts)[0]), grouped((*counts)[1]), grouped((*counts)[2]));
-  terminal.out << std::flush;
+  tell_counts(terminal, *counts);
   return kExitOk;
 }
 
 int run_quarantine_decision(Terminal& terminal, store::Store& store, const config::Config& config,
                             store::QuarantineAction action, const QuarantineOptions& options) {
   if (!knows_quarantined_app(terminal, config, options.app)) return kExitUsage;
-  if (int(options.all) + int(options.platform.has_value()) + int(!options.devices.empty()) != 1) {
-    explain(terminal, "say who is meant: --all, --platform or --device, one of them");
-    return kExitUsage;
-  }
-  const bool restore = action == store::QuarantineAction::kRestore;
+  if (!says_who_is_meant(terminal, options)) return kExitUsage;
   std::uint64_t devices = 0;
   std::string broken_off;
   if (!options.devices.empty()) {
@@ -104,13 +140,49 @@ int run_quarantine_decision(Terminal& terminal, store::Store& store, const confi
       devices += step.devices;
     } while (!step.end);
   }
-  terminal.out << fmt::format("{} {}\n", counted(devices, "device"),
-                              restore ? "restored" : "removed")
-               << std::flush;
+  terminal.out << decided_text(devices, action) << std::flush;
   if (broken_off.empty()) return kExitOk;
   explain(terminal,
           fmt::format("{}; what was done stays, and the same command goes on", broken_off));
   return kExitFailure;
+}
+
+int run_quarantine_list(Terminal& terminal, ApiClient& api, const QuarantineOptions& options) {
+  std::string next = fmt::format("/v1/apps/{}/quarantine?limit={}", path_segment(options.app),
+                                 api::kQuarantinePageMax);
+  store::PlatformCounts counts{};
+  while (!next.empty()) {
+    const auto page = document_of(terminal, api.get(next));
+    if (!page) return kExitFailure;
+    for (const QuarantineJson& device : page->value("devices", QuarantineJson::array())) {
+      const std::string platform = device.value("platform", "");
+      if (options.platform && platform != api::platform_name(*options.platform)) continue;
+      terminal.out << quarantined_line(device, options.json);
+    }
+    const QuarantineJson by_platform = page->value("by_platform", QuarantineJson::object());
+    counts = {whole(by_platform, "apns"), whole(by_platform, "fcm"), whole(by_platform, "webpush")};
+    const auto found = page->find("next");
+    next = found != page->end() && found->is_string() ? found->get<std::string>() : "";
+  }
+  tell_counts(terminal, counts);
+  return kExitOk;
+}
+
+int run_quarantine_decision(Terminal& terminal, ApiClient& api, store::QuarantineAction action,
+                            const QuarantineOptions& options) {
+  if (!says_who_is_meant(terminal, options)) return kExitUsage;
+  QuarantineJson whom = QuarantineJson::object();
+  if (options.platform) whom["platform"] = api::platform_name(*options.platform);
+  if (!options.devices.empty()) whom["devices"] = options.devices;
+  const bool restore = action == store::QuarantineAction::kRestore;
+  const auto answer = document_of(
+      terminal, api.post(fmt::format("/v1/apps/{}/quarantine/{}", path_segment(options.app),
+                                     restore ? "restore" : "confirm"),
+                         whom.dump(), {}));
+  if (!answer) return kExitFailure;
+  terminal.out << decided_text(whole(*answer, restore ? "restored" : "removed"), action)
+               << std::flush;
+  return kExitOk;
 }
 
 void QuarantineCommands::declare(CLI::App& app, std::function<int()>& chosen) {
@@ -125,16 +197,19 @@ void QuarantineCommands::declare(CLI::App& app, std::function<int()>& chosen) {
       "its log, in /readyz and in /metrics (carillon_tokens_suspicious), and waits for a "
       "decision.\n"
       "A device that its app registers again leaves by itself. All of this works beside a running\n"
-      "relay.");
+      "relay: with --config at the store's file, otherwise through the relay's HTTP API, with a "
+      "key\n"
+      "of scope admin.");
   using Action = store::QuarantineAction;
   const auto add = [&](const char* name, const char* what, const char* example,
                        std::optional<Action> action) {
     CLI::App* const command = quarantine->add_subcommand(name, what);
     command->footer(std::string("Example:\n") + example);
     command->callback([this, &chosen, action] { chosen = [this, action] { return run(action); }; });
-    command->add_option("--config", config_file_, "the relay's configuration, a TOML file")
-        ->required()
-        ->type_name("FILE");
+    add_api_options(command, api_);
+    command->add_option("--config", config_file_, "the relay's configuration: at its store's file")
+        ->type_name("FILE")
+        ->excludes("--url");
     command->add_option("--app", options_.app, "the app")->required()->type_name("APP");
     command->add_option("--platform", platform_, "those of this platform")
         ->check(CLI::IsMember({"apns", "fcm", "webpush"}));
@@ -160,6 +235,7 @@ int QuarantineCommands::run(std::optional<store::QuarantineAction> action) {
   if (platform_ == "apns") options_.platform = store::Platform::kApns;
   if (platform_ == "fcm") options_.platform = store::Platform::kFcm;
   if (platform_ == "webpush") options_.platform = store::Platform::kWebPush;
+  if (config_file_.empty()) return run_over_http(action);
   const auto config = load_config_or_explain(terminal_, config_file_);
   if (!config) return kExitFailure;
   const auto store =
@@ -167,6 +243,16 @@ int QuarantineCommands::run(std::optional<store::QuarantineAction> action) {
   if (!store) return kExitFailure;
   return action ? run_quarantine_decision(terminal_, *store, *config, *action, options_)
                 : run_quarantine_list(terminal_, *store, *config, options_);
+}
+
+int QuarantineCommands::run_over_http(std::optional<store::QuarantineAction> action) {
+  auto api = ApiClient::connect_to(api_, terminal_);
+  if (!api) {
+    explain(terminal_, api.error());
+    return kExitUsage;
+  }
+  return action ? run_quarantine_decision(terminal_, *api, *action, options_)
+                : run_quarantine_list(terminal_, *api, options_);
 }
 
 }  // namespace carillon::cli

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/cli/api_client.h"
 #include "relay/cli/terminal.h"
 #include "relay/config/config.h"
 #include "storage/quarantine.h"
@@ -33,6 +34,11 @@ int run_quarantine_list(Terminal& terminal, store::Store& store, const config::C
 int run_quarantine_decision(Terminal& terminal, store::Store& store, const config::Config& config,
                             store::QuarantineAction action, const QuarantineOptions& options);
 
+// The same through a relay's HTTP API, with a key of scope admin: for whoever has no store's file.
+int run_quarantine_list(Terminal& terminal, ApiClient& api, const QuarantineOptions& options);
+int run_quarantine_decision(Terminal& terminal, ApiClient& api, store::QuarantineAction action,
+                            const QuarantineOptions& options);
+
 class QuarantineCommands {
  public:
   explicit QuarantineCommands(Terminal& terminal) : terminal_(terminal) {}
@@ -41,8 +47,10 @@ class QuarantineCommands {
 
  private:
   int run(std::optional<store::QuarantineAction> action);
+  int run_over_http(std::optional<store::QuarantineAction> action);
 
   Terminal& terminal_;
+  ApiAddress api_;
   std::filesystem::path config_file_;
   std::string platform_;
   QuarantineOptions options_;
