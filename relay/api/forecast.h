@@ -10,7 +10,8 @@
 
 namespace carillon::api {
 
-// The later of what was measured and what the governed rates of its providers allow; other events
+// The latest of what was measured, what the event's own rate allows and what the governed rates of
+// its providers do; other events
 // that wait for the same provider are not looked at. Nothing for an event that does not run. Pure.
 std::optional<std::int64_t> forecast(const store::EventRecord& event,
                                      std::span<const fanout::LaneStats> lanes,

@@ -51,11 +51,10 @@ void add_outcomes(const std::vector<fanout::LaneStats>& lanes, Families& familie
   families.counter("carillon_notifications_total",
                    "Devices settled since the start, by what became of their notification");
   for (const auto& lane : lanes) {
-    const std::pair<const char*, std::uint64_t> outcomes[] = {{"accepted", lane.accepted},
-                                                              {"rejected", lane.rejected},
-                                                              {"expired", lane.expired},
-                                                              {"dead_lettered", lane.dead_lettered},
-                                                              {"suppressed", lane.suppressed}};
+    const std::pair<const char*, std::uint64_t> outcomes[] = {
+        {"accepted", lane.accepted},     {"rejected", lane.rejected},
+        {"expired", lane.expired},       {"dead_lettered", lane.dead_lettered},
+        {"suppressed", lane.suppressed}, {"cancelled", lane.cancelled}};
     for (const auto& [outcome, count] : outcomes) {
       Labels labels = lane_labels(lane);
       labels.push_back({"outcome", outcome});

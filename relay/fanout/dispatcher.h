@@ -82,7 +82,8 @@ struct JobStart {
 // Totals of one lane: written by the fan-out thread, read by any.
 struct LaneTotals {
   std::atomic<std::uint64_t> submitted{0}, accepted{0}, rejected{0}, expired{0}, dead_lettered{0},
-      suppressed{0}, retried{0}, tokens_removed{0}, tokens_quarantined{0}, tokens_left_alone{0};
+      suppressed{0}, cancelled{0}, retried{0}, tokens_removed{0}, tokens_quarantined{0},
+      tokens_left_alone{0};
   std::atomic<TokenGuard::State> guard{TokenGuard::State::kLearning};
   std::atomic<std::uint32_t> dead_percent{0};   // of the answers that the guard judged last
   std::atomic<bool> credential_refused{false};  // and nothing was accepted since

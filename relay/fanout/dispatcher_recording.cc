@@ -143,7 +143,9 @@ void Dispatcher::on_recorded(const store::Result<void>& result, Now now) {
       job.next_due_ms = std::min(job.next_due_ms, retry.due_ms);
     }
     if (part.checkpoint.cancel_all_but) {
-      job.counters.cancelled += job.counters.pending() - *part.checkpoint.cancel_all_but;
+      const std::uint64_t others = job.counters.pending() - *part.checkpoint.cancel_all_but;
+      job.counters.cancelled += others;
+      job.lane.totals->cancelled.fetch_add(others, std::memory_order_relaxed);
       job.retries_live = job.open_retries.size();
     }
     if (job.resting_at != kNotResting) {
@@ -151,10 +153,10 @@ void Dispatcher::on_recorded(const store::Result<void>& result, Now now) {
     }
     std::erase_if(job.held, [&](const auto& held) { return held.second <= in_flight->number; });
     if (job.closing) {
-      // What is still pending has left the audience before its turn: the store says the same.
-      if (!job.cancelling) {
-        job.lane.totals->suppressed.fetch_add(job.counters.pending(), std::memory_order_relaxed);
-      }
+      // What is still pending has left the audience before its turn, or gets no other attempt: the
+      // store says the same.
+      auto& rest = job.cancelling ? job.lane.totals->cancelled : job.lane.totals->suppressed;
+      rest.fetch_add(job.counters.pending(), std::memory_order_relaxed);
       retire(job);
     }
   }

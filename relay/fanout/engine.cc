@@ -527,6 +527,7 @@ EngineStats Engine::Impl::stats() const {
                            .expired = read(to->totals.expired),
                            .dead_lettered = read(to->totals.dead_lettered),
                            .suppressed = read(to->totals.suppressed),
+                           .cancelled = read(to->totals.cancelled),
                            .retried = read(to->totals.retried),
                            .tokens_removed = read(to->totals.tokens_removed),
                            .tokens_quarantined = read(to->totals.tokens_quarantined),

@@ -40,7 +40,8 @@ struct LaneStats {
   std::string app;
   push::Platform platform = push::Platform::kApns;
   std::uint64_t submitted = 0;  // handed to the provider, repeats and retries included
-  std::uint64_t accepted = 0, rejected = 0, expired = 0, dead_lettered = 0, suppressed = 0;
+  std::uint64_t accepted = 0, rejected = 0, expired = 0, dead_lettered = 0, suppressed = 0,
+                cancelled = 0;
   std::uint64_t retried = 0;  // recorded for a later attempt
   // Asked of the store after a provider's word on the token: to go, to wait for a decision.
   std::uint64_t tokens_removed = 0, tokens_quarantined = 0;

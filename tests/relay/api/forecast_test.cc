@@ -38,6 +38,21 @@ TEST(Forecast, IsWhatAGovernedRateAllowsWhereThatIsLaterThanWhatWasMeasured) {
       << "before anything was measured";
 }
 
+TEST(Forecast, HeedsTheEventsOwnRateOverAllItsPlatforms) {
+  store::EventRecord slowed = event_of(60'000, 60'000);
+  slowed.rate_per_second = 1'000;
+  EXPECT_EQ(forecast(slowed, lanes(), std::nullopt, kNow), kNow + 120'000);
+  EXPECT_EQ(forecast(slowed, lanes(), kNow + 500'000, kNow), kNow + 500'000);
+  slowed.rate_per_second = 100'000;
+  EXPECT_EQ(forecast(slowed, lanes(), std::nullopt, kNow), kNow + 6'000) << "the provider's";
+  slowed.rate_per_second = 1;
+  slowed.jobs[0].counters.targeted = 31ull * 24 * 3600;
+  EXPECT_EQ(forecast(slowed, lanes(), std::nullopt, kNow), std::nullopt) << "months";
+  store::EventRecord done = event_of(0, 0);
+  done.rate_per_second = 10;
+  EXPECT_EQ(forecast(done, lanes(), std::nullopt, kNow), std::nullopt);
+}
+
 TEST(Forecast, IsWhatWasMeasuredWhereNothingGoverns) {
   EXPECT_EQ(forecast(event_of(600'000, 0), lanes(), kNow + 5'000, kNow), kNow + 5'000);
   EXPECT_EQ(forecast(event_of(600'000, 0), lanes(), std::nullopt, kNow), std::nullopt);
