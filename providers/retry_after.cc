@@ -54,7 +54,8 @@ seconds parse_retry_after(std::string_view value, std::chrono::system_clock::tim
   }
   const auto date = parse_date(value);
   if (!date) return kNotTold;
-  const auto left = std::chrono::ceil<seconds>(*date - now);
+  // In seconds: nanoseconds, the clock's own unit, end in the year 2262.
+  const seconds left = *date - std::chrono::floor<seconds>(now);
   return std::clamp(left, seconds(0), kRetryAfterMax);
 }
 

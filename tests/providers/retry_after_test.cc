@@ -26,6 +26,8 @@ TEST(RetryAfter, TakesTheLongestForWhatIsLonger) {
   EXPECT_EQ(parse_retry_after("86401", kThen), kRetryAfterMax);
   EXPECT_EQ(parse_retry_after("99999999999999999999999", kThen), kRetryAfterMax);
   EXPECT_EQ(parse_retry_after("Sun, 06 Nov 2094 08:49:37 GMT", kThen), kRetryAfterMax);
+  EXPECT_EQ(parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT", kThen), kRetryAfterMax);
+  EXPECT_EQ(parse_retry_after("Wed, 21 Oct 1013 07:28:00 GMT", kThen), 0s);
 }
 
 TEST(RetryAfter, IsNotToldByWhatIsNeither) {
