@@ -3,12 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
-#include "providers/auth/json_text.h"
+#include "providers/auth/oauth_answer.h"
 
 namespace carillon::push::auth {
 namespace {
@@ -16,23 +13,6 @@ namespace {
 using http2::Ending;
 using http2::LoopTime;
 using std::chrono::seconds;
-
-// RFC 6749 recommends to tell the lifetime but does not demand it; Google's is an hour.
-constexpr seconds kLifeIfNotTold{3600};
-constexpr std::size_t kErrorTextBytesMax = 200;
-
-std::string printable(std::string_view text) {
-  std::string result(text.substr(0, kErrorTextBytesMax));
-  std::replace_if(
-      result.begin(), result.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return result;
-}
-
-// What may stand in a header: a token that could not would be a header injection.
-bool is_bearer(std::string_view token) {
-  return !token.empty() &&
-         std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; });
-}
 
 }  // namespace
 
@@ -92,33 +72,17 @@ void OauthToken::settle(http2::Stream& stream) {
 }
 
 void OauthToken::take_answer(const http2::Stream& stream) {
-  const auto json = nlohmann::json::parse(stream.answer_body, nullptr, /*allow_exceptions=*/false);
-  if (stream.status == 200) {
-    const std::string token = text_member(json, "access_token");
-    if (!is_bearer(token)) {
-      return fail(fmt::format("{}: the answer has no usable access_token", authority_), false);
-    }
-    const auto life_member = json.find("expires_in");
-    seconds life = kLifeIfNotTold;
-    if (life_member != json.end() && life_member->is_number_unsigned()) {
-      life = std::min(life, seconds(life_member->get<std::uint32_t>()));
-    }
-    fetched_at_ = calendar_();
-    ends_at_ = fetched_at_ + life;
-    refresh_at_ = ends_at_ - std::min<seconds>(kRefreshEarly, life / 4);
-    header_ = std::make_shared<const std::string>("Bearer " + token);
-    error_.clear();
-    backoff_.on_success();
-    changed_ = true;
-    return;
+  const OauthAnswer answer = read_oauth_answer(stream.status, stream.answer_body);
+  if (answer.token.empty()) {
+    return fail(fmt::format("{}: {}", authority_, answer.error), answer.refused);
   }
-  const std::string code = text_member(json, "error");
-  const std::string description = text_member(json, "error_description");
-  const bool refused = (stream.status == 400 || stream.status == 401) && !code.empty();
-  fail(fmt::format("{}: the token request was answered {}{}{}", authority_, stream.status,
-                   code.empty() ? "" : " " + printable(code),
-                   description.empty() ? "" : " (" + printable(description) + ")"),
-       refused);
+  fetched_at_ = calendar_();
+  ends_at_ = fetched_at_ + answer.life;
+  refresh_at_ = ends_at_ - std::min<seconds>(kRefreshEarly, answer.life / 4);
+  header_ = std::make_shared<const std::string>("Bearer " + answer.token);
+  error_.clear();
+  backoff_.on_success();
+  changed_ = true;
 }
 
 void OauthToken::fail(std::string error, bool refused) {

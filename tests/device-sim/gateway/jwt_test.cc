@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/device-sim/test_keys.h"
+#include "tests/rfc7515.h"
 
 namespace device_sim {
 namespace {
@@ -42,6 +43,19 @@ TEST(Jwt, IsRefusedWhenItsFormIsWrong) {
         object + "." + list + ".", object + "." + object + ".!", "e." + object + "."}) {
     EXPECT_FALSE(parse_jwt(text)) << text;
   }
+}
+
+TEST(PublicKey, VerifiesTheSignaturesOfRfc7515) {
+  const auto es256 = PublicKey::from_pem(rfc7515::kEs256PublicPem, PublicKey::Kind::kEcP256);
+  const auto rs256 = PublicKey::from_pem(rfc7515::kRs256PublicPem, PublicKey::Kind::kRsa);
+  ASSERT_TRUE(es256 && rs256);
+  const auto es256_signature = base64url_decode(rfc7515::kEs256Signature);
+  const auto rs256_signature = base64url_decode(rfc7515::kRs256Signature);
+  ASSERT_TRUE(es256_signature && rs256_signature);
+  EXPECT_TRUE(es256->verifies(rfc7515::kEs256Signed, *es256_signature));
+  EXPECT_TRUE(rs256->verifies(rfc7515::kRs256Signed, *rs256_signature));
+  EXPECT_FALSE(es256->verifies(rfc7515::kRs256Signed, *es256_signature));
+  EXPECT_FALSE(rs256->verifies(rfc7515::kEs256Signed, *rs256_signature));
 }
 
 TEST(PublicKey, VerifiesEs256InBothFormsAndNothingElse) {
