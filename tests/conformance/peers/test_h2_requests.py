@@ -4,7 +4,9 @@ import re
 import unittest
 
 import hpack
+from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
+from hyperframe import frame as frames
 
 from h2_test import MANY_STREAMS, H2Test
 
@@ -63,11 +65,35 @@ class WhatWeSend(H2Test):
         self.assertEqual({r.header(":path") for r in sent}, {"/v1/projects/carillon-sim/messages:send"})
         self.assertEqual({r.header("authorization") for r in sent}, {"Bearer ya29.token"})
 
-    def play_google(self):
+    def test_fcm_has_a_hundred_streams_of_a_connection_whatever_is_allowed(self):
+        """Google was seen to end connections that have more, whatever its SETTINGS say."""
+        self.serve({SettingCodes.MAX_CONCURRENT_STREAMS: 1000})
+        self.play_google(holds_messages=True)
+        self.drive_fcm()
+        tags = self.driver.submit(250)
+
+        def sent():
+            return [r for r in self.peer.requests() if r.ended and r.header(":path") != "/token"]
+        self.stage.until(lambda: len(sent()) >= 100, "a hundred messages come")
+        while (health := self.driver.ask_health())["in_flight"] < 100:  # told at the turn's end
+            pass
+        self.assertEqual((health["in_flight"], health["queued"]), (100, 150))
+        self.assertEqual(len(sent()), 100)
+        connection = sent()[0].connection
+        self.play_google()
+        connection.send_frame(frames.GoAwayFrame(0, last_stream_id=0, error_code=ErrorCodes.PROTOCOL_ERROR,
+                                                 additional_data=b"exceeded_max_concurrent_streams"))
+        lost = self.driver.until_settled(tags[:100])
+        self.assertEqual({(v["kind"], v["reason"]) for v in lost}, {("not_sent", "GoAway")})
+        self.assertIn("exceeded_max_concurrent_streams", self.driver.ask_health()["last_error"])
+        rest = self.driver.until_settled(tags[100:])
+        self.assertEqual(set(self.kinds(rest)), {"accepted"}, "what waited goes elsewhere")
+
+    def play_google(self, holds_messages=False):
         def answer(request):
             if request.header(":path") == "/token":
                 request.answer(body=b'{"access_token":"ya29.token","expires_in":3599,"token_type":"Bearer"}')
-            else:
+            elif not holds_messages:
                 request.answer(body=b'{"name":"projects/carillon-sim/messages/1"}')
         self.peer.on_request = answer
 
