@@ -175,6 +175,7 @@ std::optional<Reply> Api::answer(const RequestHead& head, const Admission& admis
                                  std::string_view body, Later later) {
   switch (admission.match.route->endpoint) {
     case Endpoint::kPublish:
+      if (!admission.target.query.empty()) return events_.plan(admission, body);
       return events_.publish(head, body, std::move(later));
     case Endpoint::kListEvents:
       return events_.list(admission);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,6 +79,32 @@ std::uint64_t sum(const store::PlatformCounts& counts) {
   return total;
 }
 
+std::string_view word_name(push::PlatformWord::Kind kind) {
+  switch (kind) {
+    case push::PlatformWord::Kind::kGood:
+      return "taken";
+    case push::PlatformWord::Kind::kRefused:
+      return "refused";
+    case push::PlatformWord::Kind::kUnclear:
+      break;
+  }
+  return "unknown";
+}
+
+Json send_document(const fanout::PlannedSend& send) {
+  Json document{{"devices", send.devices},
+                {"body_bytes", send.body_bytes ? Json(*send.body_bytes) : Json(nullptr)},
+                {"seconds", nullptr}};
+  if (send.pace.governed) {
+    const double seconds = send.pace.seconds_for(static_cast<double>(send.devices));
+    document["seconds"] = std::ceil(seconds * 10) / 10;
+  }
+  if (send.word) {
+    document["validated"] = {{"answer", word_name(send.word->kind)}, {"word", send.word->text}};
+  }
+  return document;
+}
+
 }  // namespace
 
 EventsResource::EventsResource(Publisher& publisher, store::Store& store,
@@ -103,6 +130,31 @@ std::optional<Reply> EventsResource::publish(const RequestHead& head, std::strin
     later([this, accepted = std::move(accepted)] { return published(accepted); });
   });
   return std::nullopt;
+}
+
+Reply EventsResource::plan(const Admission& admission, std::string_view body) {
+  if (parameter(admission, "plan") != "1") {
+    return problem_reply(Problem::kInvalidParameter,
+                         "`plan` must be 1; without it the event is sent");
+  }
+  const auto publication = parse_event(body);
+  if (!publication) {
+    return problem_reply(publication.error().problem, "", publication.error().errors);
+  }
+  const auto plan = publisher_.plan(*publication);
+  if (!plan) return refusal_reply(plan.error());
+  std::uint64_t targeted = 0;
+  Json providers = Json::object();
+  for (const fanout::PlannedSend& send : plan->sends) {
+    targeted += send.devices;
+    providers[std::string(platform_name(static_cast<store::Platform>(send.platform)))] =
+        send_document(send);
+  }
+  return json_reply(200, {{"plan", true},
+                          {"app", publication->app},
+                          {"subscribers", plan->subscribers},
+                          {"targeted", targeted},
+                          {"providers", std::move(providers)}});
 }
 
 Reply EventsResource::published(

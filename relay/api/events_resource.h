@@ -25,6 +25,8 @@ class EventsResource {
 
   // Nothing: the event waits for its commit, and `later` hears of it.
   std::optional<Reply> publish(const RequestHead& head, std::string_view body, Later later);
+  // What would become of it; nothing is sent. Waits for FCM's word.
+  Reply plan(const Admission& admission, std::string_view body);
   Reply list(const Admission& admission);
   Reply show(const Admission& admission);
   // The answer's socket goes to `watchers`.

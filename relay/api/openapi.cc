@@ -53,7 +53,8 @@ std::vector<Operation> operations() {
        "publishEvent",
        "Publish one event to an audience",
        "Event",
-       {{202, "Recorded on disk; the sends follow", "Accepted"}},
+       {{202, "Recorded on disk; the sends follow", "Accepted"},
+        {200, "With `plan=1`: what would become of it. Nothing is stored or sent", "Plan"}},
        with_body({kUnknownApp, kEventRefused, kIdempotencyMismatch, kOverloaded, kDraining,
                   kStoreUnavailable, kStoreFull})},
       {Endpoint::kListEvents,
@@ -332,6 +333,12 @@ Json parameters_of(const Route& route) {
           {{"type", "string"}, {"enum", Json::array({"ndjson", "csv"})}, {"default", "ndjson"}}}});
   }
   if (route.endpoint == Endpoint::kPublish) {
+    parameters.push_back(
+        {{"name", "plan"},
+         {"in", "query"},
+         {"description",
+          "1: count, check and ask FCM, but send nothing; waits some seconds for FCM"},
+         {"schema", {{"type", "string"}, {"enum", Json::array({"1"})}}}});
     parameters.push_back(
         {{"name", "Idempotency-Key"},
          {"in", "header"},

@@ -134,6 +134,16 @@ constexpr std::string_view kSchemas = R"json({
     "targeted": {"type": "integer"},
     "repeated": {"type": "boolean", "description": "the Idempotency-Key was known: this is the first event"},
     "links": {"$ref": "#/components/schemas/Links"}}},
+  "Plan": {"type": "object", "required": ["plan", "app", "subscribers", "targeted", "providers"], "properties": {
+    "plan": {"const": true}, "app": {"type": "string"}, "subscribers": {"type": "integer"},
+    "targeted": {"type": "integer", "description": "devices that it would go to now"},
+    "providers": {"type": "object", "description": "by platform", "additionalProperties": {
+      "type": "object", "required": ["devices", "body_bytes", "seconds"], "properties": {
+        "devices": {"type": "integer"},
+        "body_bytes": {"type": ["integer", "null"], "description": "of what a device is sent, without its token; null: the app has no such provider, its devices are suppressed"},
+        "seconds": {"type": ["number", "null"], "description": "until the last one may go, by the provider's budget and without other events; null: nothing limits it"},
+        "validated": {"type": "object", "required": ["answer", "word"], "description": "FCM only, which looked at the message without sending it", "properties": {
+          "answer": {"enum": ["taken", "refused", "unknown"]}, "word": {"type": "string", "description": "the service's, or why there is none"}}}}}}}},
   "EventStatus": {"type": "object", "required": ["id", "app", "state", "counters", "links"], "properties": {
     "id": {"type": "string", "format": "uuid"}, "app": {"type": "string"}, "topic": {"type": "string"},
     "audience": {"type": "object", "description": "what the event named", "properties": {

@@ -18,6 +18,8 @@ class Publisher {
  public:
   virtual ~Publisher() = default;
   virtual void publish(fanout::Publication publication, fanout::Published done) = 0;
+  virtual tl::expected<fanout::Plan, fanout::Refusal> plan(
+      const fanout::Publication& publication) = 0;
   virtual fanout::SteeringResult steer(const store::EventId& event, const fanout::Wish& wish) = 0;
   virtual tl::expected<store::Replayed, fanout::SteeringRefusal> replay(
       const store::EventId& event, const store::ReplayWish& wish,
@@ -30,6 +32,10 @@ class EnginePublisher : public Publisher {
   explicit EnginePublisher(fanout::Engine& engine) : engine_(engine) {}
   void publish(fanout::Publication publication, fanout::Published done) override {
     engine_.publish(std::move(publication), std::move(done));
+  }
+  tl::expected<fanout::Plan, fanout::Refusal> plan(
+      const fanout::Publication& publication) override {
+    return engine_.plan(publication);
   }
   fanout::SteeringResult steer(const store::EventId& event, const fanout::Wish& wish) override {
     return engine_.steer(event, wish);

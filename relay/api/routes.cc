@@ -13,7 +13,7 @@ using config::kScopePublish;
 using config::kScopeSubscribe;
 
 constexpr auto kRoutes = std::to_array<Route>({
-    {kPublish, "POST", "/v1/events", kScopePublish, BodyPlan::kJson, ""},
+    {kPublish, "POST", "/v1/events", kScopePublish, BodyPlan::kJson, "plan"},
     {kListEvents, "GET", "/v1/events", kScopePublish, BodyPlan::kNone, "limit,before"},
     {kShowEvent, "GET", "/v1/events/{event}", kScopePublish, BodyPlan::kNone, ""},
     {kWatchEvent, "GET", "/v1/events/{event}/progress", kScopePublish, BodyPlan::kNone, ""},

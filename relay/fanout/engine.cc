@@ -132,6 +132,7 @@ class Engine::Impl {
 
   store::Result<void> start();
   void publish(Publication publication, Published done);
+  tl::expected<Plan, Refusal> plan(const Publication& publication);
   void drain(std::chrono::milliseconds grace);
   EngineStats stats() const;
   Steersman& steersman() { return steersman_; }
@@ -198,6 +199,7 @@ class Engine::Impl {
   Inbox inbox_;
   Dispatcher dispatcher_;  // the fan-out thread's alone once it runs
   Steersman steersman_;
+  Planner planner_{store_};
   std::set<std::string> apps_;  // both fixed once started
   std::map<WayKey, std::unique_ptr<Way>> ways_;
 
@@ -316,6 +318,27 @@ void Engine::Impl::publish(Publication publication, Published done) {
   store_.accept(std::move(event), [this, draft](store::Result<store::AcceptedEvent> accepted) {
     on_accepted(*draft, std::move(accepted));
   });
+}
+
+tl::expected<Plan, Refusal> Engine::Impl::plan(const Publication& publication) {
+  if (auto refusal = objection(publication)) return tl::unexpected(*std::move(refusal));
+  const auto now = clocks_.calendar();
+  const bool now_or_never = publication.ttl.count() == 0;
+  push::Notification notification = publication.notification;
+  notification.event_id = to_string(next_event_id());
+  notification.expires_at = provider_expiry(
+      to_ms(now) + std::chrono::milliseconds(publication.ttl).count(), now_or_never);
+  const auto messages = render(publication.app, notification, publication.localization.get(), now);
+  if (!messages) return tl::unexpected(messages.error());
+  std::vector<Planner::Rendered> rendered;
+  for (const push::Platform platform : kAllPlatforms) {
+    const Way* to = find_way(publication.app, platform);
+    rendered.push_back({.platform = platform,
+                        .provider = to->provider.get(),
+                        .message = (*messages)[static_cast<std::size_t>(platform) - 1],
+                        .pace = pace_of(to->totals)});
+  }
+  return planner_.plan(publication, rendered);
 }
 
 // On the writer's thread. The fan-out hears of the event first: the publisher can wait.
@@ -586,6 +609,9 @@ tl::expected<store::AcceptedEvent, Refusal> Engine::publish(const Publication& p
   impl_->publish(publication,
                  [&promise](auto accepted) { promise.set_value(std::move(accepted)); });
   return future.get();
+}
+tl::expected<Plan, Refusal> Engine::plan(const Publication& publication) {
+  return impl_->plan(publication);
 }
 SteeringResult Engine::steer(const store::EventId& event, const Wish& wish) {
   return impl_->steersman().steer(event, wish);

@@ -14,6 +14,7 @@
 
 #include "providers/provider.h"
 #include "relay/config/fanout_limits.h"
+#include "relay/fanout/plan.h"
 #include "relay/fanout/provider_succession.h"
 #include "relay/fanout/publication.h"
 #include "relay/fanout/rate_governor.h"
@@ -100,6 +101,10 @@ class Engine {
   void publish(Publication publication, Published done);
   // Waits for it.
   tl::expected<store::AcceptedEvent, Refusal> publish(const Publication& publication);
+
+  // What would become of it. Any thread; waits as Planner::plan says. An idempotency key is not
+  // looked at.
+  tl::expected<Plan, Refusal> plan(const Publication& publication);
 
   // Pauses, resumes, cancels an event or limits its rate. Returns once that is durable; nothing of
   // what is to stop is handed out from some moment before that on. Any thread; after

@@ -226,8 +226,50 @@ TEST_F(HttpServerTest, WantsABodyWithItsTypeAndLength) {
 }
 
 TEST_F(HttpServerTest, RefusesAParameterThatItDoesNotKnowRatherThanSend) {
-  EXPECT_EQ(problem(ask("POST", "/v1/events?plan=1", kEvent)), "invalid-parameter");
+  EXPECT_EQ(problem(ask("POST", "/v1/events?pln=1", kEvent)), "invalid-parameter");
+  for (const char* value : {"0", "2", "true", ""}) {
+    EXPECT_EQ(problem(ask("POST", std::string("/v1/events?plan=") + value, kEvent)),
+              "invalid-parameter");
+  }
   EXPECT_TRUE(room_.publisher.published.empty());
+}
+
+TEST_F(HttpServerTest, APlanSaysWhatWouldBecomeOfAnEventAndSendsNothing) {
+  room_.publisher.plan_answer = [] {
+    fanout::Plan plan{.subscribers = 5, .sends = {}};
+    plan.sends.push_back({.platform = push::Platform::kApns, .devices = 3, .body_bytes = 265});
+    plan.sends.push_back({.platform = push::Platform::kFcm,
+                          .devices = 1'000,
+                          .body_bytes = 300,
+                          .pace = {.governed = true, .per_second = 100, .per_second_most = 100},
+                          .word = push::PlatformWord{.kind = push::PlatformWord::Kind::kRefused,
+                                                     .text = "INVALID_ARGUMENT (status 400)"}});
+    plan.sends.push_back({.platform = push::Platform::kWebPush, .devices = 2});
+    return plan;
+  };
+  const RawAnswer answer = ask("POST", "/v1/events?plan=1", kEvent);
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  const Json plan = Json::parse(answer.body);
+  EXPECT_EQ(plan["plan"], true);
+  EXPECT_EQ(plan["targeted"], 1'005);
+  EXPECT_EQ(plan["subscribers"], 5);
+  EXPECT_EQ(plan["providers"]["apns"],
+            (Json{{"devices", 3}, {"body_bytes", 265}, {"seconds", nullptr}}));
+  EXPECT_EQ(plan["providers"]["fcm"]["seconds"], 10.0);
+  EXPECT_EQ(plan["providers"]["fcm"]["validated"],
+            (Json{{"answer", "refused"}, {"word", "INVALID_ARGUMENT (status 400)"}}));
+  EXPECT_EQ(plan["providers"]["webpush"]["body_bytes"], nullptr);
+  ASSERT_EQ(room_.publisher.planned.size(), 1u);
+  EXPECT_EQ(room_.publisher.planned[0].notification.title, "New upload");
+  EXPECT_TRUE(room_.publisher.published.empty());
+}
+
+TEST_F(HttpServerTest, APlanIsRefusedAsItsEventWouldBe) {
+  EXPECT_EQ(problem(ask("POST", "/v1/events?plan=1", R"({"app":"video"})")), "invalid-body");
+  room_.publisher.plan_answer = []() -> tl::expected<fanout::Plan, fanout::Refusal> {
+    return tl::unexpected(fanout::Refusal{.kind = fanout::Refusal::Kind::kUnknownApp});
+  };
+  EXPECT_EQ(problem(ask("POST", "/v1/events?plan=1", kEvent)), "unknown-app");
 }
 
 // --- keys --------------------------------------------------------------------------------------

@@ -48,6 +48,12 @@ class ScriptedPublisher : public Publisher {
     for (const auto& tell : held) tell();
     return true;
   }
+  tl::expected<fanout::Plan, fanout::Refusal> plan(
+      const fanout::Publication& publication) override {
+    const std::lock_guard lock(mutex_);
+    planned.push_back(publication);
+    return plan_answer();
+  }
   fanout::SteeringResult steer(const store::EventId& event, const fanout::Wish& wish) override {
     const std::lock_guard lock(mutex_);
     steered.emplace_back(event, wish);
@@ -69,6 +75,10 @@ class ScriptedPublisher : public Publisher {
   std::vector<fanout::Publication> published;
   fanout::EngineStats stats_now;
   bool holds = false;  // answers wait for `release`, as they do for a commit
+  std::vector<fanout::Publication> planned;
+  std::function<tl::expected<fanout::Plan, fanout::Refusal>()> plan_answer = [] {
+    return fanout::Plan();
+  };
   std::vector<std::pair<store::EventId, fanout::Wish>> steered;
   std::function<fanout::SteeringResult(const store::EventId&, const fanout::Wish&)> steer_answer =
       [](const auto&, const auto&) { return fanout::Steered{.changed = true, .jobs = {}}; };
