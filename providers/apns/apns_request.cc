@@ -204,24 +204,20 @@ tl::expected<RenderedMessage, RenderError> render_apns(const Notification& notif
 }
 
 RenderedMessage apns_probe(const ApnsSender& sender) {
-  std::string topic = sender.bundle_id;
-  const ApnsPushType* type = find_apns_push_type("background");
-  const auto names = [&](const std::string& name) {
-    return sender.topics.empty() ||
-           std::find(sender.topics.begin(), sender.topics.end(), name) != sender.topics.end();
+  const auto names = [&](std::string_view suffix) {
+    return std::ranges::find(sender.topics, sender.bundle_id + std::string(suffix)) !=
+           sender.topics.end();
   };
-  // A certificate may be for one of the app's services alone, as for VoIP.
-  for (auto other = kApnsPushTypes.begin(); !names(topic) && other != kApnsPushTypes.end();
-       ++other) {
-    const std::string of_other = fmt::format("{}{}", sender.bundle_id, other->topic_suffix);
-    if (!names(of_other)) continue;
-    topic = of_other;
-    type = &*other;
+  const ApnsPushType* type = find_apns_push_type("background");
+  if (!sender.topics.empty() && !names(type->topic_suffix)) {
+    const auto named = std::ranges::find_if(
+        kApnsPushTypes, [&](const ApnsPushType& other) { return names(other.topic_suffix); });
+    if (named != kApnsPushTypes.end()) type = &*named;
   }
-  const bool is_ten = type->priority == ApnsPriorityRule::kAlwaysTen;
-  return {.headers = {{"apns-topic", topic},
+  const bool ten = type->priority == ApnsPriorityRule::kAlwaysTen;
+  return {.headers = {{"apns-topic", sender.bundle_id + std::string(type->topic_suffix)},
                       {"apns-push-type", std::string(type->name)},
-                      {"apns-priority", is_ten ? "10" : "5"},
+                      {"apns-priority", ten ? "10" : "5"},
                       {"apns-expiration", "0"}},
           .body = R"({"aps":{"content-available":1}})"};
 }

@@ -29,7 +29,8 @@ tl::expected<RenderedMessage, RenderError> render_apns(const Notification& notif
                                                        const ApnsSender& sender);
 
 // A message that reaches nobody, to be sent to kApnsNobodysToken: a background push, which even a
-// device would not show; of another type if the certificate is for that alone.
+// device would not show; of the first push type that the sender's certificate names, if it does not
+// name the app itself.
 RenderedMessage apns_probe(const ApnsSender& sender);
 // Of the form of a token, and no device's.
 inline constexpr std::string_view kApnsNobodysToken =

@@ -35,11 +35,11 @@ push::PlatformWord Planner::ask(const Rendered& rendered, const Publication& pub
     rendered.provider->validate(
         rendered.message, some_token(publication),
         [promise](push::PlatformWord said) { promise->set_value(std::move(said)); });
-    word = future.wait_for(kPlanWordMax) == std::future_status::ready
-               ? future.get()
-               : push::PlatformWord{
-                     .kind = Kind::kUnclear,
-                     .text = fmt::format("no answer within {} ms", kPlanWordMax.count())};
+    word =
+        future.wait_for(word_max_) == std::future_status::ready
+            ? future.get()
+            : push::PlatformWord{.kind = Kind::kUnclear,
+                                 .text = fmt::format("no answer within {} ms", word_max_.count())};
   }
   asking_.fetch_sub(1, std::memory_order_relaxed);
   return word;

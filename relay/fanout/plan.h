@@ -49,7 +49,8 @@ class Planner {
     GovernedPace pace;
   };
 
-  explicit Planner(store::Store& store) : store_(store) {}
+  explicit Planner(store::Store& store, std::chrono::milliseconds word_max = kPlanWordMax)
+      : store_(store), word_max_(word_max) {}
 
   // Any thread; counts the audience, which may take as long as reading it, and waits for
   // kPlanWordMax at most.
@@ -61,6 +62,7 @@ class Planner {
   push::PlatformWord ask(const Rendered& rendered, const Publication& publication);
 
   store::Store& store_;
+  const std::chrono::milliseconds word_max_;
   std::atomic<std::size_t> asking_{0};
 };
 

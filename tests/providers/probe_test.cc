@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "providers/apns/apns_provider.h"
+#include "providers/apns/apns_request.h"
 #include "providers/apns/apns_verdict.h"
 #include "providers/fcm/fcm_provider.h"
 #include "providers/fcm/fcm_request.h"
@@ -130,6 +131,24 @@ TEST_F(ProbeTest, AppleIsAskedAboutADeviceThatNobodyHasAndTheSinkHearsNothing) {
   EXPECT_THAT(sink.verdicts(), IsEmpty());
 }
 
+TEST(ApnsProbe, ACertificateForOneServiceIsAskedAboutThat) {
+  const auto header = [](const RenderedMessage& message, std::string_view name) -> std::string {
+    for (const auto& one : message.headers) {
+      if (one.name == name) return one.value;
+    }
+    return "none";
+  };
+  const auto any = apns_probe({.bundle_id = "com.example.bells", .by_certificate = true});
+  EXPECT_EQ(header(any, "apns-topic"), "com.example.bells");
+  const auto both = apns_probe({.bundle_id = "com.example.bells",
+                                .topics = {"com.example.bells.voip", "com.example.bells"}});
+  EXPECT_EQ(header(both, "apns-push-type"), "background");
+  const auto voip =
+      apns_probe({.bundle_id = "com.example.bells", .topics = {"com.example.bells.voip"}});
+  EXPECT_EQ(header(voip, "apns-topic"), "com.example.bells.voip");
+  EXPECT_EQ(header(voip, "apns-push-type"), "voip");
+}
+
 TEST(ApnsWord, SaysWhoseFaultAnAnswerIs) {
   const struct {
     std::uint16_t status;
@@ -153,7 +172,7 @@ TEST(ApnsWord, SaysWhoseFaultAnAnswerIs) {
   };
   for (const auto& row : kRows) {
     const std::string body = nlohmann::json{{"reason", row.reason}}.dump();
-    const auto judged = judge_apns({.status = row.status, .body = body}, {});
+    const auto judged = judge_apns({.status = row.status, .body = body}, {}, ApnsTopic::kApps);
     EXPECT_EQ(apns_word(judged.verdict).kind, row.kind) << row.reason;
   }
   EXPECT_EQ(apns_word({.kind = VerdictKind::kAccepted, .status = 200}).kind, Kind::kGood);
