@@ -16,6 +16,7 @@ struct GatewaySum {
   std::map<int, std::uint64_t> by_status;
   std::map<std::string, std::uint64_t> by_reason;  // refusals only
   std::uint64_t tokens_issued = 0;
+  std::uint64_t provider_tokens = 0;
   std::uint64_t tokens_refused = 0;
   std::uint64_t validated_only = 0;
   std::uint64_t without_device = 0;
@@ -77,6 +78,7 @@ void add_loop(const GatewayCounters& loop, Service service, GatewaySum& sum) {
   }
   sum.tokens_issued += loop.tokens_issued.get();
   sum.tokens_refused += loop.tokens_refused.get();
+  sum.provider_tokens += loop.provider_tokens.get();
   sum.validated_only += loop.validated_only.get();
   sum.without_device += loop.without_device.get();
   sum.without_event += loop.without_event.get();
@@ -184,9 +186,11 @@ json fault_counts_json(const FaultBoard& faults) {
 }
 
 json stats_json(const ControlParts& parts) {
+  const GatewaySum apns = sum_of(parts, Service::kApns);
   const GatewaySum fcm = sum_of(parts, Service::kFcm);
   return json{
-      {"apns", gateway_json(sum_of(parts, Service::kApns))},
+      {"apns", gateway_json(apns)},
+      {"provider_tokens", {{"brought", apns.provider_tokens}}},
       {"fcm", gateway_json(fcm)},
       {"webpush", gateway_json(sum_of(parts, Service::kWebPush))},
       {"oauth", {{"tokens_issued", fcm.tokens_issued}, {"tokens_refused", fcm.tokens_refused}}},

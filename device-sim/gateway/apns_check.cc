@@ -34,6 +34,7 @@ constexpr std::array<ApnsReasonRow, kApnsReasonCount> kRows{{
     {"DeviceTokenNotForTopic", 400},
     {"TooManyRequests", 429},
     {"BadCertificate", 403},
+    {"TooManyProviderTokenUpdates", 429},
 }};
 static_assert(!kRows.back().reason.empty(), "a row for every reason");
 

@@ -38,8 +38,9 @@ enum class ApnsReason : std::uint8_t {
   kDeviceTokenNotForTopic,
   kTooManyRequests,
   kBadCertificate,
+  kTooManyProviderTokenUpdates,
 };
-inline constexpr std::size_t kApnsReasonCount = 24;
+inline constexpr std::size_t kApnsReasonCount = 25;
 
 struct ApnsReasonRow {
   std::string_view reason;

@@ -109,15 +109,32 @@ ApnsReason ApnsGateway::check_credential(const Request& request) {
   // Whatever else the request says of who sends it is not looked at.
   if (certificate == Certificate::kTrusted) return ApnsReason::kNone;
   if (certificate == Certificate::kRefused) return ApnsReason::kBadCertificate;
-  const auto token =
-      provider_tokens_.check(request.get(Field::kAuthorization), context_.now.unix_s());
+  auto token = provider_tokens_.check(request.get(Field::kAuthorization), context_.now.unix_s());
   const std::string& revoked = context_.dice.plan().revoked_apns_key;
-  const bool is_revoked = token == ProviderTokenVerdict::kValid && !revoked.empty() &&
-                          provider_tokens_.key_id() == revoked;
-  if (request.connection != nullptr) {
-    request.connection->is_authenticated = token == ProviderTokenVerdict::kValid && !is_revoked;
+  if (!revoked.empty() && token == ProviderTokenVerdict::kValid &&
+      provider_tokens_.key_id() == revoked) {
+    token = ProviderTokenVerdict::kInvalid;
   }
-  return is_revoked ? ApnsReason::kInvalidProviderToken : reason_of(token);
+  if (request.connection == nullptr) return reason_of(token);
+  request.connection->is_authenticated = token == ProviderTokenVerdict::kValid;
+  if (token != ProviderTokenVerdict::kValid) return reason_of(token);
+  return check_renewal(*request.connection);
+}
+
+// Another token may come when the one before has been here for long enough.
+ApnsReason ApnsGateway::check_renewal(ClientConnection& connection) {
+  const std::uint64_t identity = provider_tokens_.identity();
+  if (connection.provider_token == identity) return ApnsReason::kNone;
+  const std::int64_t now_s = context_.now.unix_s();
+  const std::int64_t kept_s = now_s - connection.provider_token_since_s;
+  // A calendar that was set back says nothing about how long it was.
+  if (connection.provider_token != 0 && kept_s >= 0 && kept_s < kProviderTokenKeptSecondsMin) {
+    return ApnsReason::kTooManyProviderTokenUpdates;
+  }
+  connection.provider_token = identity;
+  connection.provider_token_since_s = now_s;
+  counters_.provider_tokens.add();
+  return ApnsReason::kNone;
 }
 
 ApnsGateway::Decision ApnsGateway::decide(Request& request) {

@@ -33,6 +33,7 @@ class ApnsGateway final : public Gateway {
 
   Decision decide(Request& request);
   ApnsReason check_credential(const Request& request);
+  ApnsReason check_renewal(ClientConnection& connection);
   ConnectionFate fate_of(const Request& request, ApnsReason reason);
   const ApnsPayload& payload_of(const Request& request, bool is_voip);
   void write_apns_id(const Request& request, Response& response);

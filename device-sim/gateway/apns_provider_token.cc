@@ -1,5 +1,7 @@
 #include "device-sim/gateway/apns_provider_token.h"
 
+#include <functional>
+#include <string>
 #include <utility>
 
 #include "device-sim/gateway/bearer.h"
@@ -29,6 +31,8 @@ bool ApnsProviderTokens::verify(std::string_view authorization, Verified& verifi
   const auto issued = seconds_member(jwt->claims, "iat");
   if (!issued) return false;
   verified.issued_s = *issued;
+  verified.identity =
+      std::hash<std::string>{}(verified.key_id + " " + team_id + " " + std::to_string(*issued)) | 1;
   for (const ApnsKey& key : keys_) {
     if (key.key_id == verified.key_id && key.team_id == team_id) {
       return key.public_key.verifies(jwt->signed_part, jwt->signature);

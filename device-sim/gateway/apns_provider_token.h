@@ -22,6 +22,9 @@ enum class ProviderTokenVerdict { kValid, kMissing, kInvalid, kExpired };
 inline constexpr std::int64_t kProviderTokenAgeSecondsMax = 3'600;
 // How far a client's clock may run ahead. Apple gives no figure; this one is ours.
 inline constexpr std::int64_t kProviderTokenAheadSecondsMax = 60;
+// Apple, "Establishing a token-based connection to APNs": no more often than every 20 minutes,
+// counted from when a connection first brought the token.
+inline constexpr std::int64_t kProviderTokenKeptSecondsMin = 1'200;
 
 // Decides on the authorization header: "bearer <JWT>", ES256, kid and iss known, iat in its hour.
 // A verified header is remembered by its exact text, so that the next request costs a comparison.
@@ -34,12 +37,15 @@ class ApnsProviderTokens {
   ProviderTokenVerdict check(std::string_view authorization, std::int64_t now_s);
   // Of the token that was found valid last.
   const std::string& key_id() const { return verified_[last_].key_id; }
+  // Of that token: the same for the same key, team and iat, never 0.
+  std::uint64_t identity() const { return verified_[last_].identity; }
 
  private:
   struct Verified {
     std::string authorization;
     std::int64_t issued_s = 0;
     std::string key_id;
+    std::uint64_t identity = 0;
   };
   static constexpr std::size_t kVerifiedMax = 16;
 

@@ -25,6 +25,9 @@ struct ClientConnection {
   // The latest credential was good. Without it a connection may be held to one stream.
   bool is_authenticated = false;
   std::uint64_t bad_device_tokens = 0;  // answered
+  // Its provider token, and when that was first seen here; 0: none yet.
+  std::uint64_t provider_token = 0;
+  std::int64_t provider_token_since_s = 0;
 };
 
 // As the handshake has left it; only after it.

@@ -42,6 +42,7 @@ struct GatewayCounters {
   std::array<Counter, kReasonsMax> answers;  // by the gateway's reason; [0] is success
   Counter tokens_issued;                     // OAuth
   Counter tokens_refused;
+  Counter provider_tokens;  // APNs: that a connection brought for the first time
   Counter validated_only;
   Counter without_device;  // accepted, but to a topic or condition
   Counter without_event;   // accepted, but carries no event id

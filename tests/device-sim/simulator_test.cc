@@ -87,6 +87,36 @@ TEST(ApnsOverTls, ChecksTheCredentialBeforeTheDevice) {
   EXPECT_EQ(reason(with(good, ":path", "/3/device/00")), "BadDeviceToken");
 }
 
+TEST(ApnsOverTls, TakesAnotherTokenOnAConnectionNoSoonerThanAfterTwentyMinutes) {
+  TestSimulator simulator;
+  Http2Client client(simulator.apns_port());
+  const Headers headers = simulator.apns_headers(simulator.token(Platform::kApns));
+  const auto answer = [&](std::int64_t issued_s) {
+    return client.fetch(with(headers, "authorization", apns_authorization(issued_s)),
+                        apns_body("e1"));
+  };
+  const std::int64_t first = simulator.now_s() - 3'000;  // old, but nobody has seen it
+  EXPECT_EQ(answer(first).status, 200);
+  simulator.advance_clock(600'000);
+  EXPECT_EQ(answer(first).status, 200);
+  const auto early = answer(simulator.now_s());
+  EXPECT_EQ(early.status, 429);
+  EXPECT_EQ(reason_of(early), "TooManyProviderTokenUpdates");
+  EXPECT_EQ(answer(first).status, 200) << "the old one still is good";
+  Http2Client other(simulator.apns_port());
+  EXPECT_EQ(other
+                .fetch(with(headers, "authorization", apns_authorization(simulator.now_s())),
+                       apns_body("e1"))
+                .status,
+            200)
+      << "another connection has its own";
+  simulator.advance_clock(599'000);
+  EXPECT_EQ(answer(simulator.now_s()).status, 429) << "1,199 seconds since it was seen";
+  simulator.advance_clock(1'000);
+  EXPECT_EQ(answer(simulator.now_s()).status, 200);
+  EXPECT_EQ(simulator.get("/sim/stats")["provider_tokens"]["brought"], 3);
+}
+
 TEST(ApnsOverTls, LetsAKnownTokenExpireAsTimePasses) {
   TestSimulator simulator;
   Http2Client client(simulator.apns_port());
