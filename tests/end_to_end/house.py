@@ -85,7 +85,7 @@ class HouseTest(unittest.TestCase):
         self.assertEqual(answer.status, 202, answer)
         return answer.json["id"]
 
-    def wait_until_completed(self, event, within_s=120):
+    def wait_until_completed(self, event, within_s=120, every_s=0.1):
         """The event's last word; its counters add up at every look on the way there."""
 
         def completed():
@@ -95,7 +95,7 @@ class HouseTest(unittest.TestCase):
 
         return eventually(completed, within_s,
                           lambda: f"the event completes; {self.relay.event(event)}\n{self.relay.output()}",
-                          every_s=0.1)
+                          every_s=every_s)
 
     def assert_accounted(self, counters):
         self.assertEqual(counters["targeted"], sum(counters[outcome] for outcome in OUTCOMES), counters)

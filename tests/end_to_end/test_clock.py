@@ -1,45 +1,18 @@
 """Somebody sets the machine's clock by an hour, either way, while the relay sends."""
 
-import glob
-import os
 import unittest
 
 from conditions import eventually
-from house import NEW_UPLOAD, HouseTest
+from house import NEW_UPLOAD
+from moved_clock import HOUR_S, MovedClockTest
 
 DEVICES = 20_000
-HOUR_S = 3_600
 MINUTES_S = 600
 STEPS = 2
 IN_FLIGHT_MAX = 8_000  # at once, over all platforms
-PRELOADED = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 
 
-@unittest.skipUnless(PRELOADED, "libfaketime is not installed")
-class Clock(HouseTest):
-    """Simulator and relay have one calendar, which a file moves; waits are measured by the real
-    monotonic clock, as a kernel does it."""
-
-    def setUp(self):
-        super().setUp()
-        self.clock = self.directory / "clock"
-        self.set_clock(0)
-        self.environment = {
-            **os.environ, "LD_PRELOAD": PRELOADED[0], "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1", "NO_FAKE_STAT": "1"}
-
-    def set_clock(self, ahead_s):
-        """Of the real one, in one step."""
-        written = self.clock.with_suffix(".new")
-        written.write_text(f"{ahead_s:+d}\n")
-        written.rename(self.clock)
-
-    def start_simulator(self, devices, **options):
-        """With certificates of yesterday: they are good at whatever hour the tests make it."""
-        self.set_clock(-24 * HOUR_S)
-        super().start_simulator(devices, **options)
-        self.set_clock(0)
-
+class Clock(MovedClockTest):
     def test_retries_tokens_and_lifetimes_outlast_a_clock_that_is_set_back_and_ahead(self):
         self.start_house(DEVICES)
         self.simulator.set_faults(unavailable_share=0.2, retry_after_s=1)
