@@ -6,9 +6,11 @@
 
 #include "relay/cli/command_line.h"
 #include "relay/cli/exit_code.h"
+#include "relay/cli/process_secrecy.h"
 #include "relay/cli/terminal.h"
 
 int main(int argc, char** argv) {
+  carillon::cli::refuse_core_files();
   std::ios::sync_with_stdio(false);  // an import reads millions of lines from std::cin
   try {
     auto terminal = carillon::cli::Terminal::of_process();

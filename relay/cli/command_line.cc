@@ -91,7 +91,8 @@ class CommandLine {
         add(app_, "serve", "Run the relay in the foreground",
             "  carillon serve --config /etc/carillon/carillon.toml\n"
             "Prints \"ready\" when it answers. SIGTERM stops it: what was sent is waited for, the\n"
-            "rest goes on at the next start; a second SIGTERM does not wait.",
+            "rest goes on at the next start; a second SIGTERM does not wait. SIGHUP reads\n"
+            "credentials again: a new one is tried first.",
             [this] { return run_serve(terminal_, config_file_); });
     add_config_option(command);
   }

@@ -6,13 +6,14 @@
 #include "relay/cli/credentials.h"
 
 namespace carillon::cli {
+
 std::optional<ExpiryWord> expiry_word(std::string_view app, push::Platform platform,
                                       std::chrono::sys_seconds expires_at,
                                       std::chrono::sys_seconds now) {
   if (expires_at == std::chrono::sys_seconds() || expires_at - now > kExpiryWarning) {
     return std::nullopt;
   }
-  const std::string section = section_of(std::string(app), platform);
+  const std::string section = section_of(app, platform);
   const std::string time = fmt::format(
       "{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(expires_at)));
   if (expires_at <= now) {

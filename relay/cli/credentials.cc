@@ -54,15 +54,13 @@ class Collection {
 
 }  // namespace
 
-std::string section_of(const std::string& app, push::Platform platform) {
+std::string section_of(std::string_view app, push::Platform platform) {
   return fmt::format("[apps.{}.{}]", app,
                      platform == push::Platform::kApns  ? "apns"
                      : platform == push::Platform::kFcm ? "fcm"
                                                         : "webpush");
 }
 
-// Of a section that is there; the providers of a config are made one by one when credentials
-// change.
 auto make_provider(const config::App& app, push::Platform platform, push::VerdictSink& sink,
                    push::EventLoop& loop) -> MadeProvider {
   switch (platform) {

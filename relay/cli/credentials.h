@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct AppProvider {
 };
 
 // "[apps.video.apns]"
-std::string section_of(const std::string& app, push::Platform platform);
+std::string section_of(std::string_view app, push::Platform platform);
 inline std::string section_of(const AppProvider& made) {
   return section_of(made.app, made.provider->platform());
 }

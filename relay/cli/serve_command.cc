@@ -23,6 +23,7 @@
 #include "relay/cli/exit_code.h"
 #include "relay/cli/figures.h"
 #include "relay/cli/installation.h"
+#include "relay/cli/process_secrecy.h"
 #include "relay/cli/stale_upkeep.h"
 #include "relay/cli/stop_signals.h"
 #include "relay/cli/store_upkeep.h"
@@ -240,6 +241,7 @@ int run_serve(Terminal& terminal, const std::filesystem::path& config_file) {
   auto config = load_config_or_explain(terminal, config_file);
   if (!config) return kExitFailure;
   log_to_stderr(config->log.level);
+  if (config->log.core_files) allow_core_files();
   StopSignals signals;  // before the first thread
   World world(terminal, config_file, std::move(*config));
   if (!world.start()) return kExitFailure;

@@ -6,6 +6,9 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "relay/cli/api_client.h"
+#include "relay/cli/process_secrecy.h"
+
 namespace carillon::cli {
 namespace {
 
@@ -26,6 +29,8 @@ unsigned process_columns() {
 }  // namespace
 
 Terminal Terminal::of_process() {
+  // Whichever command it is: who starts a relay with the key beside it has no use for it there.
+  const auto key = take_from_environment(kKeyVariable);
   const bool out = isatty(STDOUT_FILENO) != 0;
   const bool err = isatty(STDERR_FILENO) != 0;
   return {
@@ -38,7 +43,10 @@ Terminal Terminal::of_process() {
       .err_is_terminal = err,
       .colour = (out || err) && !process_environment("NO_COLOR"),
       .columns = process_columns,
-      .environment = process_environment,
+      .environment =
+          [key](const std::string& name) {
+            return name == kKeyVariable ? key : process_environment(name);
+          },
   };
 }
 

@@ -140,6 +140,7 @@ class Reader {
     if (std::ranges::find(kLogLevels, log.level) == kLogLevels.end()) {
       in.problem("level", "must be one of trace, debug, info, warning, error");
     }
+    log.core_files = in.flag("core_files").value_or(log.core_files);
     close(in);
   }
 

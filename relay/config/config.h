@@ -44,6 +44,7 @@ struct Store {
 
 struct Log {
   std::string level = "info";  // trace debug info warning error
+  bool core_files = false;     // of a crash, with all keys and tokens in them
   friend bool operator==(const Log&, const Log&) = default;
 };
 

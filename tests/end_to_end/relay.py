@@ -104,7 +104,9 @@ ca_file = "{credentials}/ca.pem"
             raise AssertionError(f"carillon keys create: {made.stderr}")
         return made.stdout.strip()
 
-    def start(self):
+    def start(self, environment=None):
+        """`environment`: from now on, in place of the one it was made with."""
+        self._environment = environment or self._environment
         self._program = self.spawn()
         self._program.wait_for_line(r"^ready")
         return self
@@ -125,6 +127,14 @@ ca_file = "{credentials}/ca.pem"
     def reread(self):
         """SIGHUP."""
         self._program.send_signal(signal.SIGHUP)
+
+    @property
+    def pid(self):
+        return self._program.pid
+
+    def lines(self):
+        """All that it has said, also on stderr."""
+        return self._program.lines()
 
     def output(self):
         return self._program.output()

@@ -149,6 +149,7 @@ dead_answers_min = 22
 drain_ms = 0
 [log]
 level = "warning"
+core_files = true
 [apps.video.apns]
 endpoint = "https://localhost:9443"
 ca_file = "ca.pem"
@@ -201,6 +202,7 @@ ping_max_ms = 107
   EXPECT_EQ(config->fanout.dead_answers_min, 22U);
   EXPECT_EQ(config->fanout.drain_ms, 0U);
   EXPECT_EQ(config->log.level, "warning");
+  EXPECT_TRUE(config->log.core_files);
   using std::chrono::milliseconds;
   const push::ApnsConfig& apns = *config->apps.at("video").apns;
   EXPECT_EQ(apns.endpoint, "https://localhost:9443");
