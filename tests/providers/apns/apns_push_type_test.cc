@@ -146,20 +146,6 @@ TEST(ApnsPushType, IsRefusedWhereACertificateDoesNotNameItsTopic) {
             "certificate does not name");
 }
 
-TEST(ApnsPushType, OfAProbeIsOneThatTheCertificateNames) {
-  const auto topic_of = [](const ApnsSender& sender) {
-    const RenderedMessage probe = apns_probe(sender);
-    EXPECT_EQ(probe.headers[0].name, "apns-topic");
-    return probe.headers[0].value + " " + probe.headers[1].value;
-  };
-  EXPECT_EQ(topic_of(kByToken), "com.example.bells background");
-  EXPECT_EQ(topic_of(kByCertificate), "com.example.bells background");
-  EXPECT_EQ(topic_of({.bundle_id = "com.example.bells",
-                      .by_certificate = true,
-                      .topics = {"com.example.bells.complication", "com.example.bells.voip"}}),
-            "com.example.bells.voip voip");
-}
-
 TEST(ApnsPushType, ThatAppleShowsByItselfSaysSoInThePayload) {
   const auto body = [](std::string_view type) {
     return json::parse(render_apns(content_for(type), kByToken)->body);
