@@ -129,6 +129,9 @@ mix = "{mix}"
         """Phones with an inbox, beyond the population: device, subscriber, token or subscription."""
         return self._ask("POST", "/sim/phones", {"count": count, "platform": platform})["phones"]
 
+    def set_online(self, device, online):
+        self._ask("POST", f"/sim/devices/{device}", {"online": online})
+
     def inbox(self, device):
         return self.device(device)["inbox"]
 
