@@ -173,11 +173,13 @@ TestCredentials::TestCredentials() {
     return std::pair(certificate, key);
   };
   constexpr const char* kClient = "DNS:push.test";  // a leaf
-  const auto [certificate, key] =
-      push("push.pem", {.name = "Apple Push Services",
-                        .alternative_names = kClient,
-                        .uid = "com.example.bells",
-                        .topics = {"com.example.bells", "com.example.bells.voip"}});
+  const auto pushed = push("push.pem", {.name = "Apple Push Services",
+                                        .alternative_names = kClient,
+                                        .uid = "com.example.bells",
+                                        .topics = {"com.example.bells", "com.example.bells.voip"}});
+  // Clang 14 captures no structured bindings.
+  const auto& certificate = pushed.first;
+  const auto& key = pushed.second;
   push("push_plain.pem",
        {.name = "Apple Push", .alternative_names = kClient, .uid = "com.example.bells"});
   push("push_other.pem",
