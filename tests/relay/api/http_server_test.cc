@@ -557,14 +557,18 @@ TEST_F(HttpServerTest, IsNotReadyWhileAProviderFails) {
 }
 
 TEST_F(HttpServerTest, CountsWhatItDoesForPrometheus) {
-  room_.publisher.stats_now.lanes = {
-      {.app = "video", .platform = push::Platform::kApns, .submitted = 7, .accepted = 5}};
+  room_.publisher.stats_now.lanes = {{.app = "video",
+                                      .platform = push::Platform::kApns,
+                                      .submitted = 7,
+                                      .accepted = 5,
+                                      .cancelled = 3}};
   ask("POST", "/v1/events", kEvent);
   ask("GET", "/nowhere");
   const RawAnswer answer = ask("GET", "/metrics", "", "", "");
   EXPECT_THAT(answer.fields.at("content-type"), HasSubstr("text/plain; version=0.0.4"));
   for (const char* const line :
        {"carillon_notifications_total{app=\"video\",platform=\"apns\",outcome=\"accepted\"} 5\n",
+        "carillon_notifications_total{app=\"video\",platform=\"apns\",outcome=\"cancelled\"} 3\n",
         "carillon_submitted_total{app=\"video\",platform=\"apns\"} 7\n",
         "carillon_http_requests_total{method=\"POST\",route=\"/v1/events\",code=\"202\"} 1\n",
         "carillon_http_requests_total{method=\"\",route=\"\",code=\"404\"} 1\n",
