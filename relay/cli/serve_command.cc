@@ -158,7 +158,7 @@ class World {
         loop_);
     for (const std::string& problem : providers.problems) explain(terminal_, problem);
     for (AppProvider& made : providers.made) {
-      tell_expiry(made);
+      tell_expiry(made.app, *made.provider);
       const config::App& app = config_.apps.at(made.app);
       const config::Rate rate = app.rate(made.provider->platform());
       engine_->add_provider(made.app, std::move(made.provider),
@@ -168,10 +168,10 @@ class World {
   }
 
   // One app's certificate that has ended does not keep the others from being served.
-  static void tell_expiry(const AppProvider& made) {
+  static void tell_expiry(const std::string& app, const push::Provider& provider) {
     const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    const auto word = expiry_word(made.app, made.provider->platform(),
-                                  made.provider->health().credential_expires_at, now);
+    const auto word =
+        expiry_word(app, provider.platform(), provider.health().credential_expires_at, now);
     if (!word) return;
     spdlog::log(word->expired ? spdlog::level::err : spdlog::level::warn, "{}", word->sentence);
   }
@@ -189,6 +189,7 @@ class World {
         },
         .adopt =
             [this](const std::string& app, CredentialRotation::Candidate candidate) {
+              tell_expiry(app, *candidate.provider);
               engine_->replace_provider(app, std::move(candidate.provider),
                                         std::move(candidate.seat));
             },
