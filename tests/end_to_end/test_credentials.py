@@ -167,6 +167,15 @@ bundle_id = "{OTHER_BUNDLE}"
         self.assertEqual(stats["fcm"]["validated_only"], 1, stats)
         self.assertEqual(stats["apns"]["by_reason"], {"BadDeviceToken": 1}, stats)
 
+        # A plan asks as well, about the message.
+        self.relay.start()
+        plan = self.relay.request("POST", "/v1/events?plan=1", NEW_UPLOAD)
+        self.assertEqual(plan.status, 200, plan)
+        self.assertEqual(plan.json["providers"]["fcm"]["validated"], {"answer": "taken", "word": "status 200"})
+        self.assertEqual(self.simulator.stats()["fcm"]["validated_only"], 2)
+        self.assertEqual(self.relay.events(), [])
+        self.assertEqual(self.relay.drain(), 0)
+
         stranger, _ = self.make_key("stranger")
         good = self.relay.config.read_text()
         for old, new, platform, word in (
