@@ -27,7 +27,8 @@ class Simulator::Impl {
         journal_(JournalLimits{.events_max = options_.events_max,
                                .memory_bytes_max = options_.journal_mib_max << 20,
                                .devices_max = options_.devices + kPhonesMax}),
-        book_(population_) {
+        book_(population_),
+        apns_channels_(splitmix64(options_.seed)) {
     if (!options_.unix_ms) options_.unix_ms = system_unix_ms;
     options_.fcm.access_token_key = random_access_token_key();
     faults_.set(options_.faults);
@@ -57,6 +58,7 @@ class Simulator::Impl {
                     .topics = topics_,
                     .faults = faults_,
                     .apns = options_.apns,
+                    .apns_channels = apns_channels_,
                     .fcm = options_.fcm,
                     .webpush = webpush_account_,
                     .unix_ms = options_.unix_ms,
@@ -135,6 +137,7 @@ class Simulator::Impl {
   DeviceBook book_;
   TopicBook topics_;
   FaultBoard faults_;
+  ApnsChannels apns_channels_;
   std::vector<std::unique_ptr<GatewayLoop>> loops_;
   std::unique_ptr<ControlServer> control_;
 };

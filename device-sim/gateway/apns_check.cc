@@ -35,6 +35,13 @@ constexpr std::array<ApnsReasonRow, kApnsReasonCount> kRows{{
     {"TooManyRequests", 429},
     {"BadCertificate", 403},
     {"TooManyProviderTokenUpdates", 429},
+    {"BadChannelId", 400},
+    {"BadRequestPayload", 400},
+    {"CannotCreateChannelConfig", 400},
+    {"ChannelNotRegistered", 400},
+    {"MissingChannelId", 400},
+    {"MissingPushType", 400},
+    {"TopicMismatch", 403},
 }};
 static_assert(!kRows.back().reason.empty(), "a row for every reason");
 

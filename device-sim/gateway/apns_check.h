@@ -39,8 +39,16 @@ enum class ApnsReason : std::uint8_t {
   kTooManyRequests,
   kBadCertificate,
   kTooManyProviderTokenUpdates,
+  // Of broadcast channels alone.
+  kBadChannelId,
+  kBadRequestPayload,
+  kCannotCreateChannelConfig,
+  kChannelNotRegistered,
+  kMissingChannelId,
+  kMissingPushType,
+  kTopicMismatch,
 };
-inline constexpr std::size_t kApnsReasonCount = 25;
+inline constexpr std::size_t kApnsReasonCount = 32;
 
 struct ApnsReasonRow {
   std::string_view reason;

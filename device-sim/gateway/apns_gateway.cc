@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
+#include "device-sim/gateway/apns_channel_check.h"
 #include "device-sim/gateway/client_connection.h"
 
 namespace device_sim {
@@ -62,18 +64,20 @@ std::int64_t kept_until_ms(const Request& request, std::int64_t now_ms) {
 
 }  // namespace
 
-ApnsGateway::ApnsGateway(const ApnsAccount& account, LoopContext& context,
+ApnsGateway::ApnsGateway(const ApnsAccount& account, ApnsChannels& channels, LoopContext& context,
                          GatewayCounters& counters, std::uint64_t seed)
     : topics_(account.topics),
+      channels_(channels),
       provider_tokens_(account.keys),
       context_(context),
       counters_(counters),
       random_state_(splitmix64(seed)) {}
 
 ConnectionFate ApnsGateway::answer(Request& request, Response& response) {
+  if (is_about_channels(request.get(Field::kPath))) return answer_about_channels(request, response);
   const Decision decision = decide(request);
   counters_.answers[static_cast<std::size_t>(decision.reason)].add();
-  write_apns_id(request, response);
+  write_id(request.get(Field::kApnsId), response);
   if (decision.reason != ApnsReason::kNone) {
     const ApnsReasonRow& row = apns_row(decision.reason);
     response.status = row.status;
@@ -194,8 +198,75 @@ const ApnsPayload& ApnsGateway::payload_of(const Request& request, bool is_voip)
   return last_payload_;
 }
 
-void ApnsGateway::write_apns_id(const Request& request, Response& response) {
-  const std::string_view given = request.get(Field::kApnsId);
+ConnectionFate ApnsGateway::answer_about_channels(const Request& request, Response& response) {
+  const ApnsReason reason = call_channels(request, response);
+  counters_.answers[static_cast<std::size_t>(reason)].add();
+  write_id(request.get(Field::kApnsRequestId), response);
+  response.is_request_id = true;
+  if (reason != ApnsReason::kNone) {
+    const ApnsReasonRow& row = apns_row(reason);
+    response.status = row.status;
+    response.body = fmt::format(R"({{"reason":"{}"}})", row.reason);
+    if (may_come_later(reason)) response.retry_after_s = context_.dice.plan().retry_after_s;
+  }
+  if (!response.body.empty()) response.content_type = "application/json";
+  return context_.dice.next_fate();
+}
+
+// In the order of the README's table.
+ApnsReason ApnsGateway::call_channels(const Request& request, Response& response) {
+  if (request.has(Field::kApnsRequestId) && !is_uuid(request.get(Field::kApnsRequestId))) {
+    return ApnsReason::kBadMessageId;
+  }
+  const ChannelPath path =
+      read_channel_path(request.get(Field::kMethod), request.get(Field::kPath));
+  if (path.call == ChannelCall::kNone) return path.reason;
+  const std::string app(path.app);
+  if (std::find(topics_.begin(), topics_.end(), app) == topics_.end()) {
+    return ApnsReason::kTopicDisallowed;
+  }
+  if (const ApnsReason credential = check_credential(request); credential != ApnsReason::kNone) {
+    return credential;
+  }
+  const auto& named = request.connection == nullptr ? topics_ : request.connection->topics;
+  if (!named.empty() && std::find(named.begin(), named.end(), app) == named.end()) {
+    return ApnsReason::kTopicMismatch;
+  }
+  if (context_.dice.is_unavailable()) return ApnsReason::kServiceUnavailable;
+  if (path.call == ChannelCall::kCreate) {
+    const ChannelOrder order = check_channel_order(request.body);
+    if (order.reason != ApnsReason::kNone) return order.reason;
+    auto made = channels_.create(app, order.storage_policy);
+    if (!made) return ApnsReason::kCannotCreateChannelConfig;
+    response.status = 201;
+    response.apns_channel_id = std::move(*made);
+    return ApnsReason::kNone;
+  }
+  if (path.call == ChannelCall::kList) {
+    response.body = nlohmann::json{{"channels", channels_.list(app)}}.dump();
+    return ApnsReason::kNone;
+  }
+  const std::string_view id = request.get(Field::kApnsChannelId);
+  if (const ApnsReason reason = check_channel_id(id); reason != ApnsReason::kNone) return reason;
+  const auto channel = channels_.find(app, id);
+  if (!channel) return ApnsReason::kChannelNotRegistered;
+  if (path.call == ChannelCall::kDelete) {
+    channels_.remove(app, id);
+    response.status = 204;
+  } else if (path.call == ChannelCall::kRead) {
+    response.body = nlohmann::json{{"message-storage-policy", channel->storage_policy},
+                                   {"push-type", "LiveActivity"}}
+                        .dump();
+  } else {
+    if (const ApnsReason reason = check_broadcast(request, *channel); reason != ApnsReason::kNone) {
+      return reason;
+    }
+    channels_.count_broadcast(app, id);
+  }
+  return ApnsReason::kNone;
+}
+
+void ApnsGateway::write_id(std::string_view given, Response& response) {
   response.has_apns_id = true;
   if (is_uuid(given)) {
     std::memcpy(response.apns_id.data(), given.data(), response.apns_id.size());

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "device-sim/gateway/apns_channels.h"
 #include "device-sim/gateway/apns_check.h"
 #include "device-sim/gateway/apns_provider_token.h"
 #include "device-sim/gateway/gateway.h"
@@ -15,11 +16,13 @@ struct ApnsAccount {
 };
 
 // Apple's push service, POST /3/device/<token>: authenticated by a token, or by the connection's
-// certificate.
+// certificate. Its broadcast channels, too: Apple manages them on a host of their own, here the one
+// port plays both.
 class ApnsGateway final : public Gateway {
  public:
-  ApnsGateway(const ApnsAccount& account, LoopContext& context, GatewayCounters& counters,
-              std::uint64_t seed);
+  // `channels` are those of all loops and outlive it.
+  ApnsGateway(const ApnsAccount& account, ApnsChannels& channels, LoopContext& context,
+              GatewayCounters& counters, std::uint64_t seed);
 
   ConnectionFate answer(Request& request, Response& response) override;
   LoopContext& context() override { return context_; }
@@ -32,13 +35,17 @@ class ApnsGateway final : public Gateway {
   };
 
   Decision decide(Request& request);
+  ConnectionFate answer_about_channels(const Request& request, Response& response);
+  ApnsReason call_channels(const Request& request, Response& response);
   ApnsReason check_credential(const Request& request);
   ApnsReason check_renewal(ClientConnection& connection);
   ConnectionFate fate_of(const Request& request, ApnsReason reason);
   const ApnsPayload& payload_of(const Request& request, bool is_voip);
-  void write_apns_id(const Request& request, Response& response);
+  // `given` is the request's own, if it is good.
+  void write_id(std::string_view given, Response& response);
 
   std::vector<std::string> topics_;
+  ApnsChannels& channels_;
   ApnsProviderTokens provider_tokens_;
   LoopContext& context_;
   GatewayCounters& counters_;

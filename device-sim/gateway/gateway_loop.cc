@@ -35,7 +35,7 @@ class GatewayLoop::Impl {
   explicit Impl(const LoopParts& parts)
       : unix_ms_(parts.unix_ms),
         context_(parts.population, parts.journal, parts.book, parts.faults, parts.seed),
-        apns_(parts.apns, context_, counters_[0], splitmix64(parts.seed + 1)),
+        apns_(parts.apns, parts.apns_channels, context_, counters_[0], splitmix64(parts.seed + 1)),
         fcm_(parts.fcm, parts.topics, context_, counters_[1], splitmix64(parts.seed + 2)),
         webpush_(parts.webpush, context_, counters_[2], splitmix64(parts.seed + 3)) {}
 

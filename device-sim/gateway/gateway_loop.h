@@ -36,6 +36,7 @@ struct LoopParts {
   TopicBook& topics;
   FaultBoard& faults;
   const ApnsAccount& apns;
+  ApnsChannels& apns_channels;
   const FcmAccount& fcm;
   const WebPushAccount& webpush;
   std::function<std::int64_t()> unix_ms;  // the calendar clock, read once a batch; any thread

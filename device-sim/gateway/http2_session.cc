@@ -24,6 +24,8 @@ std::string_view status_text(int status) {
       return "200";
     case 201:
       return "201";
+    case 204:
+      return "204";
     case 400:
       return "400";
     case 401:
@@ -324,13 +326,17 @@ void Http2Session::go_away() {
 
 void Http2Session::submit(Stream& stream) {
   const Response& response = stream.response;
-  std::array<nghttp2_nv, 6> headers;
+  std::array<nghttp2_nv, 7> headers;
   std::size_t count = 0;
   headers[count++] = header(":status", status_text(response.status));
   if (response.has_apns_id) {
     // Each value is used once: in the table it would only push useful ones out.
-    headers[count++] = header("apns-id", {response.apns_id.data(), response.apns_id.size()},
-                              NGHTTP2_NV_FLAG_NO_INDEX);
+    headers[count++] =
+        header(response.is_request_id ? "apns-request-id" : "apns-id",
+               {response.apns_id.data(), response.apns_id.size()}, NGHTTP2_NV_FLAG_NO_INDEX);
+  }
+  if (!response.apns_channel_id.empty()) {
+    headers[count++] = header("apns-channel-id", response.apns_channel_id);
   }
   if (!response.content_type.empty()) {
     headers[count++] = header("content-type", response.content_type);

@@ -48,6 +48,8 @@ Field field_of(std::string_view name) {
       break;
     case 15:
       if (is(name, "apns-expiration")) return Field::kApnsExpiration;
+      if (is(name, "apns-channel-id")) return Field::kApnsChannelId;
+      if (is(name, "apns-request-id")) return Field::kApnsRequestId;
       break;
     case 16:
       if (is(name, "apns-collapse-id")) return Field::kApnsCollapseId;

@@ -27,6 +27,8 @@ enum class Field : std::uint8_t {
   kApnsPriority,
   kApnsExpiration,
   kApnsCollapseId,
+  kApnsChannelId,
+  kApnsRequestId,
   kTtl,
   kTopic,
   kUrgency,
@@ -104,7 +106,9 @@ struct Response {
   int status = 200;
   std::uint32_t retry_after_s = 0;  // 0: no such header
   bool has_apns_id = false;
+  bool is_request_id = false;  // apns_id is sent as apns-request-id
   std::array<char, 36> apns_id{};
+  std::string apns_channel_id;  // empty: no such header
   bool has_location = false;
   std::array<char, 19> location{};     // "/m/" and 16 digits: what Web Push made of the request
   std::optional<std::uint32_t> ttl_s;  // how long Web Push keeps it
@@ -115,6 +119,8 @@ struct Response {
     status = 200;
     retry_after_s = 0;
     has_apns_id = false;
+    is_request_id = false;
+    apns_channel_id.clear();
     has_location = false;
     ttl_s.reset();
     content_type = {};

@@ -32,6 +32,8 @@ describe('@parse/node-apn', () => {
     const made = new apn.Provider({
       address: '127.0.0.1',
       port: simulator.ports.apns,
+      manageChannelsAddress: '127.0.0.1',
+      manageChannelsPort: simulator.ports.apns,
       ca: [fs.readFileSync(credential('ca.pem'))],
       rejectUnauthorized: true,
       token: { key, keyId: 'SIMKEY0001', teamId: 'SIMTEAM001' },
@@ -119,5 +121,39 @@ describe('@parse/node-apn', () => {
       made.rawPayload = { aps: { 'content-available': 1 } };
     }));
     assert.deepEqual({ status, reason }, { status: 400, reason: 'BadPriority' });
+  });
+
+  // What a call about channels was answered, or refused with.
+  async function about(channel, action, change = () => {}) {
+    const made = new apn.Notification();
+    made.channelId = channel;
+    change(made);
+    const { sent, failed } = await provider().manageChannels(made, BUNDLE_ID, action);
+    return sent[0] ?? { status: failed[0].status, ...failed[0].response };
+  }
+
+  it('makes, reads, lists, sends to and deletes a broadcast channel', async () => {
+    const made = await about(undefined, 'create', (order) => {
+      order.payload = { 'message-storage-policy': 1 };
+    });
+    const channel = made['apns-channel-id'];
+    assert.match(made['apns-request-id'], UUID);
+    const read = await about(channel, 'read');
+    assert.equal(read['message-storage-policy'], 1);
+    assert.ok((await about(undefined, 'readAll')).channels.includes(channel));
+
+    const update = new apn.Notification();
+    update.channelId = channel;
+    update.pushType = 'liveactivity';
+    update.priority = 10;
+    update.expiry = Math.floor(Date.now() / 1000) + 3600;
+    update.rawPayload = { aps: { event: 'update', timestamp: 1, 'content-state': {} } };
+    const { sent, failed } = await provider().broadcast(update, BUNDLE_ID);
+    assert.deepEqual(failed, []);
+    assert.match(sent[0]['apns-request-id'], UUID);
+
+    await about(channel, 'delete');
+    const gone = await about(channel, 'read');
+    assert.deepEqual([gone.status, gone.reason], [400, 'ChannelNotRegistered']);
   });
 });
