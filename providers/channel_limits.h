@@ -30,6 +30,9 @@ struct ChannelLimits {
   std::chrono::milliseconds ping_max{5'000};
   // The calendar, for tokens; injected by tests. Empty: the system's.
   std::function<std::chrono::system_clock::time_point()> calendar;
+  // The addresses of a host, as numbers; asked for each connection, on the loop thread. Injected by
+  // tests. Empty: the system's resolver.
+  std::function<std::vector<std::string>(const std::string& host)> resolve;
 
   // Appends a sentence for each field that no channel can have.
   void find_problems(std::vector<std::string>& problems) const;

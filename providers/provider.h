@@ -54,6 +54,9 @@ struct PushBatch {
   std::vector<PushTarget> targets;
   std::string tokens;
   bool urgent = false;  // goes before what is queued of batches that are not
+  // Many of its tokens are refused: it goes on a connection of its own if there may be several, and
+  // behind all others if there may not. Counts more than `urgent`.
+  bool doubtful = false;
   // Set by providers themselves, for their questions: hears of the verdicts in the sink's place,
   // one by one, on the loop's thread; must not block nor throw.
   std::function<void(const Verdict&)> told = {};

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "providers/batch_line.h"
 #include "providers/http2/request_head.h"
 #include "providers/reason.h"
 
@@ -30,35 +31,6 @@ constexpr std::size_t kWindowMin = 64;
 // A header that is the same for every target of a batch is worth a place in the peer's header table
 // if this many follow it; a place costs another entry its own.
 constexpr std::size_t kIndexFromTargets = 16;
-
-// How the id is written: 8-4-4-4-12 lower-case hexadecimal digits (RFC 9562).
-void write_uuid(const std::array<std::uint8_t, 16>& id, std::array<char, 36>& text) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < id.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
-    text[at++] = kDigits[id[i] >> 4];
-    text[at++] = kDigits[id[i] & 15];
-  }
-}
-
-// The headers of a batch under one authorization.
-struct Head {
-  std::shared_ptr<const std::string> authorization;
-  http2::RequestHead request;
-};
-
-struct Batch {
-  PushBatch push;
-  LoopTime queued_at{};
-  std::size_t next = 0;   // the first target that has not been prepared
-  std::size_t open = 0;   // prepared, not settled
-  std::size_t place = 0;  // in the list of batches
-  // One per authorization that was used; streams on their way read from theirs.
-  std::vector<std::unique_ptr<Head>> heads;
-
-  std::size_t left() const { return push.targets.size() - next; }
-};
 
 }  // namespace
 
@@ -136,24 +108,28 @@ class PushChannel::Impl final : public http2::RequestSource,
 
   std::size_t ready(Share share) const noexcept override {
     if (authorization_.header == nullptr) return 0;
-    const std::size_t urgent = share == Share::kOthers ? 0 : urgent_count_;
-    return share == Share::kUrgent ? urgent : urgent + waiting_count_;
+    std::size_t count = 0;
+    for (const Line& line : lines_) {
+      if (takes(share, line.kind)) count += line.count;
+    }
+    return count;
   }
 
-  bool waiting() const noexcept override { return urgent_count_ + waiting_count_ > 0; }
+  bool waiting() const noexcept override { return waiting_count() > 0; }
 
   bool prepare(Stream& stream, Share share) override {
     while (ready(share) > 0) {
-      const bool urgent = share != Share::kOthers && urgent_count_ > 0;
-      auto& queue = urgent ? urgent_ : queue_;
-      Batch& batch = *queue.front();
+      Line& line = *std::ranges::find_if(lines_, [share](const Line& candidate) {
+        return candidate.count > 0 && takes(share, candidate.kind);
+      });
+      Batch& batch = *line.batches.front();
       const std::size_t index = batch.next++;
-      --(urgent ? urgent_count_ : waiting_count_);
+      --line.count;
       const PushTarget& target = batch.push.targets[index];
       const std::string_view token = batch.push.token(target);
       const bool takes = dialect_->takes_token(token);
       if (takes) fill(stream, batch, index, token);
-      if (batch.left() == 0) queue.pop_front();
+      if (batch.left() == 0) line.batches.pop_front();
       if (takes) return true;
       add_verdict(
           batch,
@@ -182,15 +158,21 @@ class PushChannel::Impl final : public http2::RequestSource,
 
   void on_tick(LoopTime now) override {
     refresh_authorization();
-    for (auto* queue : {&urgent_, &queue_}) {
-      while (!queue->empty() && now - queue->front()->queued_at >= queued_max_) {
-        settle_first(*queue, VerdictKind::kNotSent, waiting_word());
+    for (Line& line : lines_) {
+      while (!line.batches.empty() && now - line.batches.front()->queued_at >= queued_max_) {
+        settle_first(line, VerdictKind::kNotSent, waiting_word());
       }
     }
     tell();
   }
 
  private:
+  std::size_t waiting_count() const noexcept {
+    std::size_t count = 0;
+    for (const Line& line : lines_) count += line.count;
+    return count;
+  }
+
   void on_awake() {
     take_inbox();
     if (!stopped_) {
@@ -213,14 +195,10 @@ class PushChannel::Impl final : public http2::RequestSource,
       batch->push = std::move(push);
       batch->queued_at = now;
       batch->place = batches_.size();
-      if (batch->push.urgent) {
-        urgent_count_ += batch->left();
-        urgent_.push_back(batch.get());
-        pool_.expect_urgent();
-      } else {
-        waiting_count_ += batch->left();
-        queue_.push_back(batch.get());
-      }
+      Line& line = lines_[static_cast<std::size_t>(line_of(batch->push))];
+      line.count += batch->left();
+      line.batches.push_back(batch.get());
+      if (line.kind == LineKind::kUrgent) pool_.expect_urgent();
       batches_.push_back(std::move(batch));
     }
     if (stopped_) settle_all_queued(VerdictKind::kNotSent, "Closed");
@@ -320,10 +298,10 @@ class PushChannel::Impl final : public http2::RequestSource,
     verdicts_.clear();
   }
 
-  void settle_first(std::deque<Batch*>& queue, VerdictKind kind, std::string_view word) {
-    Batch& batch = *queue.front();
-    queue.pop_front();
-    (batch.push.urgent ? urgent_count_ : waiting_count_) -= batch.left();
+  void settle_first(Line& line, VerdictKind kind, std::string_view word) {
+    Batch& batch = *line.batches.front();
+    line.batches.pop_front();
+    line.count -= batch.left();
     while (batch.left() > 0) {
       add_verdict(
           batch,
@@ -333,8 +311,8 @@ class PushChannel::Impl final : public http2::RequestSource,
   }
 
   void settle_all_queued(VerdictKind kind, std::string_view word) {
-    for (auto* queue : {&urgent_, &queue_}) {
-      while (!queue->empty()) settle_first(*queue, kind, word);
+    for (Line& line : lines_) {
+      while (!line.batches.empty()) settle_first(line, kind, word);
     }
   }
 
@@ -377,7 +355,7 @@ class PushChannel::Impl final : public http2::RequestSource,
     const std::lock_guard lock(mutex_);
     std::size_t in_inbox = 0;
     for (const PushBatch& push : inbox_) in_inbox += push.targets.size();
-    queued_.store(urgent_count_ + waiting_count_ + in_inbox, std::memory_order_relaxed);
+    queued_.store(waiting_count() + in_inbox, std::memory_order_relaxed);
     if (pool_.last_error() != pool_error_) last_error_ = pool_error_ = pool_.last_error();
     if (credential_error != credential_error_) {
       credential_error_ = credential_error;
@@ -419,9 +397,9 @@ class PushChannel::Impl final : public http2::RequestSource,
   // --- loop thread
   http2::Pool pool_;
   Authorization authorization_;
-  std::vector<std::unique_ptr<Batch>> batches_;       // with a target that is not settled
-  std::deque<Batch*> urgent_, queue_;                 // with a target that is not prepared
-  std::size_t urgent_count_ = 0, waiting_count_ = 0;  // such targets of each
+  std::vector<std::unique_ptr<Batch>> batches_;  // with a target that is not settled
+  std::array<Line, 3> lines_{
+      {{LineKind::kUrgent, {}, 0}, {LineKind::kUsual, {}, 0}, {LineKind::kDoubtful, {}, 0}}};
   std::vector<Verdict> verdicts_;
   std::vector<std::pair<std::function<void(const Verdict&)>, Verdict>> told_;
   bool stopped_ = false;
@@ -461,7 +439,8 @@ PushChannelConfig::PushChannelConfig(const ChannelLimits& limits, const http2::H
            .stuck_after = limits.stuck_after,
            .idle_after = limits.idle_after,
            .ping_max = limits.ping_max,
-           .seed = std::random_device{}()},
+           .seed = std::random_device{}(),
+           .resolve = limits.resolve},
       queued_max(limits.queued_max),
       calendar(limits.calendar ? limits.calendar : &std::chrono::system_clock::now) {}
 

@@ -59,7 +59,9 @@ class OauthToken final : public http2::RequestSource {
   void close(std::function<void()> done);
 
   // --- http2::RequestSource
-  std::size_t ready(http2::Share) const noexcept override { return wanted_ ? 1 : 0; }
+  std::size_t ready(http2::Share share) const noexcept override {
+    return wanted_ && share != http2::Share::kDoubtful ? 1 : 0;
+  }
   bool waiting() const noexcept override { return wanted_; }
   bool prepare(http2::Stream& stream, http2::Share) override;
   void settle(http2::Stream& stream) override;

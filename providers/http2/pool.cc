@@ -7,6 +7,7 @@
 #include <asio/steady_timer.hpp>
 #include <cassert>
 #include <deque>
+#include <map>
 #include <random>
 #include <utility>
 #include <vector>
@@ -27,6 +28,11 @@ constexpr LoopTime kGrowPause{100};
 // After a connection was given up for its credential: a platform that says the same again is not to
 // be asked a thousand times a second.
 constexpr LoopTime kRetirePause{1'000};
+// After the connection for what is doubtful has ended: the peer has had enough of such requests,
+// and quick connects and disconnects look like an attack (Apple).
+constexpr LoopTime kDoubtfulPause{1'000};
+// Addresses that are remembered. A name has some eight at a time.
+constexpr std::size_t kAddressesMax = 64;
 
 // More urgent requests than this are a broadcast of their own: every connection takes them. About
 // what one write of a connection holds.
@@ -75,11 +81,12 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   void expect_urgent() { urgent_until_ = now() + kUrgentKept; }
 
   Share share_of(const Connection& connection) const override {
+    if (&connection == aside_) return Share::kDoubtful;
     const Connection* kept = kept_connection();
-    if (kept == nullptr) return Share::kAll;
+    if (kept == nullptr) return usual_share();
     if (kept == &connection) return Share::kUrgent;
     const bool suffices = kept->room() > 0 && source_.ready(Share::kUrgent) <= kUrgentCrowd;
-    return suffices ? Share::kOthers : Share::kAll;
+    return suffices ? Share::kOthers : usual_share();
   }
 
   void on_changed(Connection& connection) override {
@@ -87,6 +94,11 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
       attempt_.reset();
       addresses_.clear();
       opened_at_ = now();
+      // The first one serves the others, unless nothing of theirs is there.
+      if (lacks_aside() && (open_count() > 1 || source_.ready(Share::kSound) == 0)) {
+        aside_ = &connection;
+        doubtful_at_ = opened_at_;
+      }
     }
     if (connection.state() == Connection::State::kDraining) source_.on_turn_end();
     if (source_.ready(Share::kAll) > 0) pump();
@@ -96,6 +108,10 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     const auto self = shared_from_this();
     std::erase_if(connections_, [&](const auto& held) { return held.get() == &connection; });
     if (!error.empty()) last_error_ = fmt::format("{}: {}", config_.url.authority(), error);
+    if (&connection == aside_) {
+      aside_ = nullptr;
+      aside_not_before_ = now() + kDoubtfulPause;
+    }
     if (attempt_.get() == &connection) {
       const auto attempt = std::exchange(attempt_, nullptr);
       if (!closing_ && !addresses_.empty()) {
@@ -159,6 +175,7 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     std::size_t usable = 0;
     for (const auto& connection : connections_) {
       if (connection->state() != Connection::State::kOpen || !connection->has_answered()) continue;
+      if (connection.get() == aside_) continue;
       kept = connection.get();
       ++usable;
     }
@@ -174,55 +191,118 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     ++turn_;  // so that few requests do not all take the same way
   }
 
-  void connect_if_needed() {
-    if (closing_ || source_.ready(Share::kAll) == 0 || resolving_ || attempt_ != nullptr) return;
-    const LoopTime time = now();
-    if (time < retry_at_) return;
-    std::size_t usable = 0;
+  Share usual_share() const { return config_.connections_max > 1 ? Share::kSound : Share::kAll; }
+
+  std::size_t open_count() const {
+    return static_cast<std::size_t>(
+        std::ranges::count(connections_, Connection::State::kOpen,
+                           [](const auto& connection) { return connection->state(); }));
+  }
+
+  // Something doubtful waits, and no connection is set aside for it.
+  bool lacks_aside() const {
+    const bool has_one = aside_ != nullptr && aside_->state() == Connection::State::kOpen;
+    return config_.connections_max > 1 && !has_one && now() >= aside_not_before_ &&
+           source_.ready(Share::kDoubtful) > 0;
+  }
+
+  // All places are taken: the one with the least to do gives up its own. It is not taken over, as
+  // what is still under way there would suffer with the doubtful.
+  void make_place_for_aside() {
+    Connection* chosen = nullptr;
     for (const auto& connection : connections_) {
       if (connection->state() != Connection::State::kOpen) continue;
-      ++usable;
-      if (!connection->has_answered()) return;  // it may soon take more than now
+      if (chosen == nullptr || connection->open_count() < chosen->open_count()) {
+        chosen = connection.get();
+      }
     }
-    if (usable >= config_.connections_max) return;
-    if (usable > 0 && time - opened_at_ < kGrowPause) return;
-    resolve();
+    chosen->drain();
+  }
+
+  // One that is set aside has seen many errors: it is given up, not given back.
+  void release_aside(LoopTime time) {
+    if (aside_ == nullptr) return;
+    if (source_.ready(Share::kDoubtful) > 0 || aside_->open_count() > 0) {
+      doubtful_at_ = time;
+    } else if (time - doubtful_at_ >= kDoubtfulKept) {
+      std::exchange(aside_, nullptr)->drain();
+    }
+  }
+
+  void connect_if_needed() {
+    if (closing_ || resolving_ || attempt_ != nullptr) return;
+    const LoopTime time = now();
+    if (time < retry_at_) return;
+    if (lacks_aside() && open_count() >= config_.connections_max) make_place_for_aside();
+    if (lacks_aside() || lacks_connection(time)) resolve();
+  }
+
+  bool lacks_connection(LoopTime time) const {
+    if (source_.ready(usual_share()) == 0) return false;
+    std::size_t usable = 0;
+    for (const auto& connection : connections_) {
+      if (connection->state() != Connection::State::kOpen || connection.get() == aside_) continue;
+      ++usable;
+      if (!connection->has_answered()) return false;  // it may soon take more than now
+    }
+    if (open_count() >= config_.connections_max) return false;
+    return usable == 0 || time - opened_at_ >= kGrowPause;
   }
 
   void resolve() {
     resolving_ = true;
+    if (config_.resolve) {
+      std::vector<tcp::endpoint> found;
+      for (const std::string& address : config_.resolve(config_.url.host)) {
+        found.emplace_back(asio::ip::make_address(address), config_.url.port);
+      }
+      return asio::post(io_, [self = shared_from_this(), found = std::move(found)]() mutable {
+        self->on_resolved({}, std::move(found));
+      });
+    }
     resolver_.async_resolve(
         config_.url.host, std::to_string(config_.url.port),
         [self = shared_from_this()](const asio::error_code& error,
                                     const tcp::resolver::results_type& results) {
-          self->on_resolved(error, results);
+          self->on_resolved(error, {results.begin(), results.end()});
         });
   }
 
-  void on_resolved(const asio::error_code& error, const tcp::resolver::results_type& results) {
+  void on_resolved(const asio::error_code& error, std::vector<tcp::endpoint> found) {
     resolving_ = false;
     if (closing_) return;
-    addresses_.clear();
-    for (const auto& result : results) {
-      if (config_.public_addresses_only && !is_public(result.endpoint().address())) continue;
-      addresses_.push_back(result.endpoint());
+    const bool named_any = !found.empty();
+    if (config_.public_addresses_only) {
+      std::erase_if(found, [](const auto& endpoint) { return !is_public(endpoint.address()); });
     }
+    addresses_.assign(found.begin(), found.end());
     if (error || addresses_.empty()) {
       last_error_ =
           fmt::format("{}: {}", config_.url.authority(),
-                      !error && !results.empty()
+                      !error && named_any
                           ? "the host name resolves to private addresses alone"
                           : fmt::format("the host name cannot be resolved: {}", error.message()));
       back_off();
       source_.on_turn_end();
       return arm_tick();
     }
-    // Fewest of our connections first, chance among equals: that is what spreads the load.
+    if (used_.size() > kAddressesMax) {
+      std::erase_if(used_, [&](const auto& known) {
+        return std::ranges::find(found, known.first) == found.end();
+      });
+    }
+    // Chance among those that were never used: relays that start together are to differ.
     std::shuffle(addresses_.begin(), addresses_.end(), random_);
     std::stable_sort(addresses_.begin(), addresses_.end(), [this](const auto& a, const auto& b) {
-      return connections_to(a) < connections_to(b);
+      return std::pair(connections_to(a), last_use_of(a)) <
+             std::pair(connections_to(b), last_use_of(b));
     });
     connect_next_address();
+  }
+
+  std::uint64_t last_use_of(const tcp::endpoint& address) const {
+    const auto known = used_.find(address);
+    return known == used_.end() ? 0 : known->second;
   }
 
   std::ptrdiff_t connections_to(const tcp::endpoint& address) const {
@@ -233,6 +313,7 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   void connect_next_address() {
     const tcp::endpoint address = addresses_.front();
     addresses_.pop_front();
+    used_[address] = ++uses_;
     const ConnectionTimes times{.connect_max = config_.connect_max,
                                 .request_max = config_.request_max,
                                 .stuck_after = config_.stuck_after,
@@ -268,6 +349,7 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     for (const auto& connection : copy()) connection->on_tick(time);
     if (!closing_) {
       source_.on_tick(time);
+      release_aside(time);
       pump();
     }
     arm_tick();
@@ -295,8 +377,13 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   Backoff backoff_;
 
   std::vector<std::shared_ptr<Connection>> connections_;
-  std::shared_ptr<Connection> attempt_;  // the one that is connecting
-  std::deque<tcp::endpoint> addresses_;  // to try if it fails
+  std::shared_ptr<Connection> attempt_;          // the one that is connecting
+  std::deque<tcp::endpoint> addresses_;          // to try if it fails
+  std::map<tcp::endpoint, std::uint64_t> used_;  // with the number of its latest use
+  std::uint64_t uses_ = 0;
+  Connection* aside_ = nullptr;  // for what is doubtful
+  LoopTime aside_not_before_{};
+  LoopTime doubtful_at_{};
   bool resolving_ = false;
   bool pumping_ = false;
   bool tick_armed_ = false;

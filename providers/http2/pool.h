@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "providers/http2/event_loop.h"
 #include "providers/http2/https_url.h"
@@ -17,6 +18,8 @@ namespace carillon::push::http2 {
 
 // Since the latest urgent request.
 inline constexpr LoopTime kUrgentKept{10'000};
+// Since the latest doubtful request.
+inline constexpr LoopTime kDoubtfulKept{10'000};
 
 struct PoolConfig {
   HttpsUrl url;
@@ -32,6 +35,8 @@ struct PoolConfig {
   // Connect to addresses of the open internet alone (public_address.h): what the host's name
   // resolves to is looked at each time, and it is that address which is connected to.
   bool public_addresses_only = false;
+  // As in ChannelLimits.
+  std::function<std::vector<std::string>(const std::string& host)> resolve = {};
 
   // How coarse these times are: an eighth of the shortest, within 5 and 250 ms.
   LoopTime tick() const;
@@ -46,8 +51,10 @@ struct PoolStats {
 
 // Loop thread only, but for the constructor. Connects when the source has something ready, grows
 // while more is ready than the open connections take, one connection at a time. The host is
-// resolved anew for each. A request is retried by nobody here: while it is not on the wire it has
-// simply not left its source.
+// resolved anew for each, which then goes to the address with the fewest of our connections, and
+// among those to the one that was used longest ago. What is doubtful has a connection of its own
+// while there is any and kDoubtfulKept longer, if there may be more than one. A request is retried
+// by nobody here: while it is not on the wire it has simply not left its source.
 class Pool {
  public:
   // `source` outlives the pool's close.

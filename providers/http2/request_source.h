@@ -10,9 +10,12 @@ namespace carillon::push::http2 {
 
 // Which requests a connection is to take.
 enum class Share : std::uint8_t {
-  kAll,     // urgent ones first
-  kUrgent,  // those only: it is kept for them
-  kOthers,  // those that are not urgent, as another connection is kept for these and has room
+  kAll,       // urgent ones first, doubtful ones last
+  kSound,     // urgent ones first, none that is doubtful: those have a connection of their own
+  kUrgent,    // those only: it is kept for them
+  kOthers,    // neither urgent ones, as another connection is kept for these and has room, nor
+              // doubtful ones
+  kDoubtful,  // those only
 };
 
 // Called on the loop thread. Must not call the pool's `close`.

@@ -18,6 +18,7 @@ namespace {
 // window of 64 KiB would stall them all behind one round trip.
 constexpr std::int32_t kConnectionWindowBytes = 16 * 1024 * 1024;
 constexpr std::size_t kGoawayReasonBytesMax = 200;
+constexpr std::size_t kGoawayWordsMax = 4;
 constexpr std::size_t kRetryAfterBytesMax = 64;
 constexpr std::size_t kWnsStatusBytesMax = 64;  // its words have some ten letters
 constexpr std::uint32_t kNoPush = 0;
@@ -168,7 +169,7 @@ struct SessionCallbacks {
       self.close(*stream, Ending::kAnswered, "");
     } else if (error_code == NGHTTP2_REFUSED_STREAM) {
       // RFC 9113, 8.7: refused, or above the last stream of a GOAWAY: not processed.
-      self.close(*stream, Ending::kNotSent, self.goaway_ ? "GoAway" : "StreamRefused");
+      self.close(*stream, Ending::kNotSent, self.goaway_ ? self.goaway_word() : "StreamRefused");
     } else if (stream->wire_offset == Stream::kNotOnWire) {
       self.close(*stream, Ending::kNotSent, stream->timed_out ? "Timeout" : "StreamClosed");
     } else {
@@ -208,6 +209,17 @@ Session::Session(std::size_t streams_max) : streams_max_(streams_max) {
 
 Session::~Session() {
   assert(held_count_ == 0);
+}
+
+// "GoAway" and what the peer said. Streams point to it, also to an earlier one that they have ended
+// with, so none is changed; a peer that goes on saying other words is no longer quoted.
+const char* Session::goaway_word() {
+  const std::string& reason = goaway_->reason;
+  const std::string word = reason.empty() ? "GoAway" : fmt::format("GoAway: {}", reason);
+  const auto known = std::ranges::find(goaway_words_, word);
+  if (known != goaway_words_.end()) return known->c_str();
+  if (goaway_words_.size() >= kGoawayWordsMax) return "GoAway";
+  return goaway_words_.emplace_back(word).c_str();
 }
 
 tl::expected<void, std::string> Session::receive(std::span<const std::uint8_t> bytes) {

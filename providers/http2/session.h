@@ -99,6 +99,7 @@ class Session {
   void close(Stream& stream, Ending ending, const char* word);
   Stream* begun_by(std::span<const std::uint8_t> frame);
   void write_head(const Stream& stream, std::uint8_t flags, std::vector<std::uint8_t>& out);
+  const char* goaway_word();
   void note_settings(const nghttp2_settings& settings);
   void read_settings();
 
@@ -131,6 +132,7 @@ class Session {
   std::vector<std::uint32_t> table_sizes_;  // the peer's, not yet told to the encoder
   bool closing_ = false;
   std::optional<Goaway> goaway_;
+  std::deque<std::string> goaway_words_;  // addresses stay
   std::uint64_t pongs_ = 0;
   std::string complaint_;
 };

@@ -44,7 +44,8 @@ struct Stream {
 
   // --- the answer
   Ending ending = Ending::kOpen;
-  const char* word = "";  // why, unless answered: "ConnectionLost", "Timeout", …; static storage
+  // Why, unless answered: "ConnectionLost", "Timeout", …; lives as long as the session.
+  const char* word = "";
   std::uint16_t status = 0;
   std::string answer_body;  // at most kErrorBodyBytesMax
   std::string retry_after;  // the header's value as it came; empty: none

@@ -107,7 +107,7 @@ class TestServer::Impl : public std::enable_shared_from_this<Impl> {
   explicit Impl(Options options)
       : options_(std::move(options)),
         context_(asio::ssl::context::tls_server),
-        acceptor_(io_, tcp::endpoint(tcp::v4(), options_.port)) {
+        acceptor_(io_, tcp::endpoint(asio::ip::make_address(options_.address), options_.port)) {
     context_.use_certificate_chain_file(options_.certificate.certificate);
     context_.use_private_key_file(options_.certificate.key, asio::ssl::context::pem);
     if (!options_.client_ca.empty()) {

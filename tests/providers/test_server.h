@@ -28,6 +28,7 @@ class TestServer {
     bool speaks_h2 = true;  // chooses h2 by ALPN
     bool mute = false;      // accepts, and never says a word
     std::uint16_t port = 0;
+    std::string address = "0.0.0.0";
   };
 
   explicit TestServer(Options options);

@@ -152,7 +152,7 @@ class Goaway(H2Test):
                                                  error_code=ErrorCodes.NO_ERROR,
                                                  additional_data=b'{"reason":"Shutdown"}'))
         above = self.driver.until_settled(tags[5:10])
-        self.assertEqual({(v["kind"], v["reason"]) for v in above}, {("not_sent", "GoAway")})
+        self.assertEqual({(v["kind"], v["reason"]) for v in above}, {("not_sent", "GoAway: Shutdown")})
         self.assertFalse(any(tag in self.driver.verdicts for tag in tags[:5]), "below: they wait")
         for request in waiting[:5]:
             request.answer()

@@ -306,7 +306,7 @@ TEST_F(ApnsProviderTest, KeepsTheReasonOfAGoaway) {
   const auto verdicts = sink.wait_for(1);
   ASSERT_THAT(verdicts, SizeIs(1));
   EXPECT_EQ(verdicts[0].kind, VerdictKind::kNotSent);
-  EXPECT_EQ(verdicts[0].reason, "GoAway");
+  EXPECT_EQ(verdicts[0].reason, "GoAway: BadCertificateEnvironment");
   EXPECT_TRUE(eventually([&] {
     return provider->health().last_error.find("BadCertificateEnvironment") != std::string::npos;
   }));

@@ -225,7 +225,7 @@ TEST_F(SessionTest, SplitsItsStreamsAtTheLastOneThatAGoawayNames) {
   talk();
   EXPECT_EQ(only("5").ending, Ending::kNotSent);
   EXPECT_EQ(only("7").ending, Ending::kNotSent);
-  EXPECT_EQ(only("7").word, "GoAway");
+  EXPECT_EQ(only("7").word, "GoAway: BadCertificateEnvironment");
   EXPECT_TRUE(ended["1"].empty()) << "the peer may still answer";
   EXPECT_FALSE(client->accepting());
   EXPECT_EQ(client->room(), 0u);

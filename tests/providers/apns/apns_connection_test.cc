@@ -1,0 +1,249 @@
+// How many streams, which address, and what goes apart from the rest.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "providers/apns/apns_provider.h"
+#include "tests/providers/push_batches.h"
+#include "tests/providers/recording_sink.h"
+#include "tests/providers/test_credentials.h"
+#include "tests/providers/test_server.h"
+
+namespace carillon::push::apns_connection_test {
+namespace {
+
+using namespace std::chrono_literals;
+using test::batch_of;
+using test::eventually;
+using test::hello;
+using test::RecordingSink;
+using test::render_shared;
+using test::ServerReply;
+using test::ServerRequest;
+using test::ServerSession;
+using test::TestCredentials;
+using test::TestServer;
+using testing::SizeIs;
+
+// Of test::token_of.
+std::uint64_t tag_of(const ServerRequest& request) {
+  const std::string& path = request.headers.at(":path");
+  return std::stoull(path.substr(path.size() - 16), nullptr, 16);
+}
+
+class ApnsConnectionTest : public testing::Test {
+ protected:
+  ApnsConfig config_for(const std::string& endpoint) {
+    ApnsConfig config;
+    config.endpoint = endpoint;
+    config.ca_file = TestCredentials::shared().ca_file();
+    config.key_file = TestCredentials::shared().apns_key_file();
+    config.key_id = "KEY1234567";
+    config.team_id = "TEAM123456";
+    config.bundle_id = "com.example.bells";
+    return config;
+  }
+  void connect(const ApnsConfig& config) {
+    auto made = make_apns_provider(config, sink, loop);
+    ASSERT_TRUE(made.has_value()) << made.error().front();
+    provider = std::move(*made);
+  }
+  void submit(std::uint64_t first_tag, std::size_t count, bool doubtful = false) {
+    auto batch = batch_of(render_shared(*provider, hello()), first_tag, count);
+    batch.doubtful = doubtful;
+    provider->submit(std::move(batch));
+  }
+  std::size_t count_of(VerdictKind kind) {
+    const auto verdicts = sink.verdicts();
+    return static_cast<std::size_t>(
+        std::ranges::count(verdicts, kind, [](const Verdict& verdict) { return verdict.kind; }));
+  }
+
+  EventLoop loop;
+  RecordingSink sink;
+  std::unique_ptr<Provider> provider;
+};
+
+// As Apple's service is reported to do it: SETTINGS_MAX_CONCURRENT_STREAMS is 1, then n, then 1.
+TEST_F(ApnsConnectionTest, SendsOneByOneUntilATokenWasTakenAndAgainAfterOneWasRefused) {
+  constexpr std::size_t kMany = 10;
+  TestServer server(
+      {.streams_max = 1, .handler = [](const ServerRequest&) { return ServerReply::silence(); }});
+  auto config = config_for(server.url());
+  config.connections_max = 1;
+  connect(config);
+  submit(0, 40);
+  const auto open_streams = [&server] {
+    std::size_t open = 0;
+    server.each_session([&](ServerSession& session) { open = session.open.size(); });
+    return open;
+  };
+  const auto answer_all = [](ServerSession& session) {
+    for (const auto& [id, request] : std::map(session.open)) session.reply(id, ServerReply::ok());
+  };
+
+  ASSERT_TRUE(eventually([&] { return server.requests().size() == 1; }));
+  EXPECT_EQ(open_streams(), 1U);
+  server.each_session([&](ServerSession& session) {
+    session.set_streams_max(kMany);
+    answer_all(session);
+  });
+  ASSERT_TRUE(eventually([&] { return open_streams() == kMany; }));
+
+  // The token is refused: one stream again, and what is under way is not processed.
+  server.each_session([&](ServerSession& session) {
+    session.set_streams_max(1);
+    bool told = false;
+    for (const auto& [id, request] : std::map(session.open)) {
+      session.reply(id, std::exchange(told, true)
+                            ? ServerReply::reset(NGHTTP2_REFUSED_STREAM)
+                            : ServerReply::error(403, R"({"reason":"InvalidProviderToken"})"));
+    }
+  });
+  ASSERT_TRUE(eventually([&] { return server.requests().size() == 1 + kMany + 1; }));
+  EXPECT_EQ(open_streams(), 1U);
+  EXPECT_EQ(count_of(VerdictKind::kNotSent), kMany - 1);
+  EXPECT_EQ(count_of(VerdictKind::kCredentialRefused), 1U);
+
+  server.each_session([&](ServerSession& session) {
+    session.set_streams_max(kMany);
+    answer_all(session);
+  });
+  ASSERT_TRUE(eventually([&] { return open_streams() == kMany; }));
+  ASSERT_TRUE(eventually([&] {
+    server.each_session(answer_all);
+    return sink.verdicts().size() == 40;
+  }));
+  EXPECT_EQ(count_of(VerdictKind::kAccepted), 40 - kMany);
+  EXPECT_EQ(server.accepted(), 1) << "all of it on one connection";
+}
+
+TEST_F(ApnsConnectionTest, GoesToTheAddressThatWasUsedLongestAgoAndAsksForThemEachTime) {
+  TestServer first({.streams_max = 10, .address = "127.0.0.1"});
+  TestServer second({.streams_max = 10, .port = first.port(), .address = "127.0.0.2"});
+  auto config = config_for(first.url());
+  config.connections_max = 1;
+  std::atomic<int> asked{0};
+  config.resolve = [&asked](const std::string& host) {
+    EXPECT_EQ(host, "localhost");
+    ++asked;
+    // Nobody is at the third: it is passed over at once.
+    return std::vector<std::string>{"127.0.0.1", "127.0.0.2", "127.0.0.3"};
+  };
+  connect(config);
+  constexpr int kRounds = 4;
+  for (int round = 1; round <= kRounds; ++round) {
+    submit(static_cast<std::uint64_t>(round), 1);
+    ASSERT_THAT(sink.wait_for(static_cast<std::size_t>(round)),
+                SizeIs(static_cast<std::size_t>(round)));
+    EXPECT_EQ(asked, round);
+    EXPECT_EQ(first.accepted() + second.accepted(), round);
+    EXPECT_LE(std::abs(first.accepted() - second.accepted()), 1) << "in turn";
+    first.cut_all();
+    second.cut_all();
+    ASSERT_TRUE(eventually([&] { return provider->health().connections == 0; }));
+  }
+  provider->close(0ms);
+}
+
+TEST_F(ApnsConnectionTest, SpreadsItsConnectionsOverTheAddresses) {
+  const auto silent = [](const ServerRequest& request) {
+    // Only the first of a connection is answered: then it is full, and known to work.
+    return request.stream_id == 1 ? ServerReply::ok() : ServerReply::silence();
+  };
+  TestServer first({.streams_max = 1, .handler = silent, .address = "127.0.0.1"});
+  TestServer second(
+      {.streams_max = 1, .handler = silent, .port = first.port(), .address = "127.0.0.2"});
+  auto config = config_for(first.url());
+  config.connections_max = 4;
+  config.resolve = [](const std::string&) {
+    return std::vector<std::string>{"127.0.0.1", "127.0.0.2"};
+  };
+  connect(config);
+  submit(0, 50);
+  ASSERT_TRUE(eventually([&] { return provider->health().connections == 4; }));
+  EXPECT_EQ(first.accepted(), 2);
+  EXPECT_EQ(second.accepted(), 2);
+  provider->close(0ms);
+}
+
+// Apple slows and closes connections that bring many tokens which are none.
+TEST_F(ApnsConnectionTest, WhatIsDoubtfulGoesOnAConnectionOfItsOwn) {
+  constexpr std::uint64_t kDoubtfulFrom = 10'000;
+  TestServer server({.streams_max = 10, .handler = [](const ServerRequest& request) {
+                       return tag_of(request) >= kDoubtfulFrom
+                                  ? ServerReply::error(400, R"({"reason":"BadDeviceToken"})")
+                                  : ServerReply::ok();
+                     }});
+  connect(config_for(server.url()));
+  for (int round = 0; round < 5; ++round) {
+    submit(static_cast<std::uint64_t>(round) * 300, 300);
+    submit(kDoubtfulFrom + static_cast<std::uint64_t>(round) * 300, 300, true);
+  }
+  ASSERT_THAT(sink.wait_for(3'000), SizeIs(3'000));
+  std::set<int> sound, doubtful;
+  for (const ServerRequest& request : server.requests()) {
+    (tag_of(request) >= kDoubtfulFrom ? doubtful : sound).insert(request.connection);
+  }
+  EXPECT_THAT(doubtful, SizeIs(1)) << "one, whatever there is to send";
+  for (const int connection : doubtful) EXPECT_FALSE(sound.contains(connection));
+  EXPECT_EQ(count_of(VerdictKind::kAccepted), 1'500U);
+}
+
+TEST_F(ApnsConnectionTest, AConnectionThatEndsForBadTokensTakesNoOthersWithIt) {
+  // The handler is told apart by connection: the one that has seen a bad token is cut at the third.
+  const auto bad_of = std::make_shared<std::map<int, int>>();
+  TestServer server({.streams_max = 4, .handler = [bad_of](const ServerRequest& request) {
+                       if (tag_of(request) % 16 != 15) return ServerReply::ok();
+                       if (++(*bad_of)[request.connection] >= 3) return ServerReply::cut();
+                       return ServerReply::error(400, R"({"reason":"BadDeviceToken"})");
+                     }});
+  connect(config_for(server.url()));
+  // Tags that end in f are bad: among the doubtful alone.
+  std::size_t sent = 0;
+  for (std::uint64_t tag = 0; tag < 32 * 16; tag += 16) {
+    submit(tag, 15);
+    submit(tag + 15, 1, true);
+    sent += 15;
+  }
+  ASSERT_TRUE(eventually([&] { return count_of(VerdictKind::kAccepted) == sent; }));
+  const auto verdicts = sink.verdicts();
+  for (const Verdict& verdict : verdicts) {
+    const bool is_good = verdict.tag % 16 != 15;
+    EXPECT_EQ(is_good && verdict.kind != VerdictKind::kAccepted, false) << verdict.reason;
+  }
+  provider->close(0ms);
+}
+
+TEST_F(ApnsConnectionTest, WithASingleConnectionWhatIsDoubtfulGoesLast) {
+  const auto answers = std::make_shared<std::atomic<bool>>(false);
+  TestServer server({.streams_max = 1, .handler = [answers](const ServerRequest&) {
+                       return *answers ? ServerReply::ok() : ServerReply::silence();
+                     }});
+  auto config = config_for(server.url());
+  config.connections_max = 1;
+  connect(config);
+  submit(0, 1);
+  ASSERT_TRUE(eventually([&] { return server.requests().size() == 1; }));
+  submit(100, 3, true);
+  submit(200, 3);
+  ASSERT_TRUE(eventually([&] { return provider->health().queued == 6; }));
+  *answers = true;
+  server.each_session([](ServerSession& session) {
+    for (const auto& [id, request] : std::map(session.open)) session.reply(id, ServerReply::ok());
+  });
+  ASSERT_THAT(sink.wait_for(7), SizeIs(7));
+  const auto requests = server.requests();
+  for (std::size_t i = 4; i < 7; ++i) {
+    EXPECT_TRUE(requests[i].headers.at(":path").ends_with(test::token_of(100 + i - 4))) << i;
+  }
+}
+
+}  // namespace
+}  // namespace carillon::push::apns_connection_test
