@@ -205,6 +205,8 @@ class Dispatcher {
   void withdraw_wish(Taken& taken, const store::Error& error);
   void let_go(RunningJob& job);
   std::size_t allowance(RunningJob& job, std::size_t devices, Now now) const;
+  // Whether its notifications are to go on a connection of their own.
+  static bool goes_apart(const RunningJob& job);
 
   bool fully_recorded(const RunningJob& job) const;
   bool finished(const RunningJob& job) const;

@@ -160,6 +160,7 @@ void Dispatcher::submit(RunningJob& job, push::PushBatch batch) {
   job.lane.outstanding += count;
   job.lane.totals->submitted.fetch_add(count, std::memory_order_relaxed);
   batch.urgent = priority_class(job.priority) == kUrgent;
+  batch.doubtful = goes_apart(job);
   job.lane.provider->submit(std::move(batch));
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "relay/fanout/dispatcher.h"
+#include "relay/fanout/token_doubt.h"
 
 namespace carillon::fanout {
 
@@ -152,6 +153,7 @@ struct Dispatcher::RunningJob {
   bool recorded_exhausted;
   bool closing = false;  // the checkpoint that completes it is in flight
   std::uint64_t failure_rows = 0;
+  TokenDoubt doubt;
 
   std::uint64_t retries_live;  // recorded or about to be, not settled
   std::int64_t next_due_ms;    // of the recorded ones that are not held; as Now::waits_ms

@@ -214,6 +214,9 @@ void Dispatcher::withdraw_wish(Taken& taken, const store::Error& error) {
 
 // Of so many devices, those that the event's rate lets go now.
 std::size_t Dispatcher::allowance(RunningJob& job, std::size_t devices, Now now) const {
+  if (goes_apart(job)) {
+    devices = job.doubt.room(devices, job.lane.provider->window(), job.unanswered());
+  }
   return job.rate ? std::min(devices, job.rate->available(now.monotonic_ms)) : devices;
 }
 

@@ -10,6 +10,17 @@
 #include "relay/fanout/provider_succession.h"
 
 namespace carillon::fanout {
+namespace {
+
+constexpr std::uint16_t kBadRequest = 400;
+
+}  // namespace
+
+// The others have no rule that connections suffer for their tokens.
+bool Dispatcher::goes_apart(const RunningJob& job) {
+  return job.doubt.is_doubtful() &&
+         static_cast<push::Platform>(job.key.platform) == push::Platform::kApns;
+}
 
 // A guard that outlived the change would vouch for the key that was just exchanged: it begins to
 // learn, as after a restart.
@@ -33,6 +44,7 @@ void Dispatcher::on_verdicts(std::size_t lane, std::span<const push::Verdict> ve
       job.ledger.settle(number);  // nearly all of them: nothing but counting
       ++job.unrecorded.added.accepted;
       ++job.unrecorded_count;
+      job.doubt.on_answers(1, 0);
       ++accepted;
     } else {
       on_verdict(*lanes_[lane], verdict, now);
@@ -64,6 +76,11 @@ void Dispatcher::on_verdict(Lane& lane, const push::Verdict& verdict, Now now) {
     job.open_retries.erase(open);
   }
   ++job.unrecorded_count;
+  if (verdict.kind == push::VerdictKind::kAccepted) job.doubt.on_answers(1, 0);
+  // 410 is none of Apple's errors: only what a connection is slowed down for counts.
+  if (verdict.kind == push::VerdictKind::kTokenUnusable && verdict.status == kBadRequest) {
+    job.doubt.on_answers(0, 1);
+  }
 
   const double jitter = std::uniform_real_distribution<double>(0, 1)(random_);
   const Outcome outcome = decide({.platform = static_cast<push::Platform>(job.key.platform),

@@ -37,6 +37,7 @@ class ScriptedProvider : public push::Provider {
   void submit(push::PushBatch batch) override {
     ++batches;
     urgent_batches += batch.urgent ? 1 : 0;
+    doubtful_devices += batch.doubtful ? batch.targets.size() : 0;
     for (const push::PushTarget& target : batch.targets) {
       open.push_back(
           {target.tag, std::string(batch.token(target)), target.id, batch.message->body});
@@ -55,6 +56,7 @@ class ScriptedProvider : public push::Provider {
   std::map<std::string, std::string> bodies_sent;  // by token, the latest
   int batches = 0;
   int urgent_batches = 0;
+  std::size_t doubtful_devices = 0;
   mutable std::atomic<int> times_rendered{0};  // by publishers' threads, too
   std::map<std::string, std::set<std::array<std::uint8_t, 16>>> identities;
 
