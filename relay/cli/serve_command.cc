@@ -24,6 +24,7 @@
 #include "relay/cli/figures.h"
 #include "relay/cli/installation.h"
 #include "relay/cli/process_secrecy.h"
+#include "relay/cli/provider_errors.h"
 #include "relay/cli/stale_upkeep.h"
 #include "relay/cli/stop_signals.h"
 #include "relay/cli/store_upkeep.h"
@@ -105,6 +106,7 @@ class World {
       forget_old_outcomes();
       forget_at_ = now + kHousekeepingInterval;
     }
+    for (const std::string& news : errors_.news(engine_->stats().lanes)) spdlog::warn("{}", news);
     const milliseconds pause = std::min({upkeep_->work(), stale_->work(), rotation_->work()});
     const auto to_forget =
         std::chrono::ceil<milliseconds>(forget_at_ - std::chrono::steady_clock::now());
@@ -232,6 +234,7 @@ class World {
   push::EventLoop loop_;
   std::unique_ptr<fanout::Engine> engine_;
   std::unique_ptr<CredentialRotation> rotation_;
+  ProviderErrors errors_;
   std::unique_ptr<api::EnginePublisher> publisher_;
   std::unique_ptr<api::HttpServer> http_;
 };
