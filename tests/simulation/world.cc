@@ -21,6 +21,9 @@ constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::size_t kEventsMost = 4;
 constexpr int kCrashesMost = 6;
 constexpr int kClockStepsMost = 2;
+// Longer than any wait that the limits and the faults above can add up to, by far shorter than a
+// step of the clock.
+constexpr std::int64_t kCalmEndsWithinMs = 40 * 60'000;
 
 std::filesystem::path fresh_folder() {
   const std::filesystem::path memory = "/dev/shm";
@@ -159,6 +162,7 @@ void World::copy_file_to_next_folder() {
 
 void World::to_next_folder() {
   ++crashes_;
+  recalls_another_clock_ = recalls_another_clock_ || clock_steps_ > 0;
   dispatcher_.reset();
   store_.reset();
   std::filesystem::remove_all(base_ / std::to_string(folder_));
@@ -455,6 +459,7 @@ void World::settle_down() {
     copy_file_to_next_folder();
     to_next_folder();
   }
+  const std::int64_t began_ms = now_.monotonic_ms;
   for (int i = 0; i < 20'000 && dispatcher_->jobs() > 0; ++i) {
     if (testing::Test::HasFailure()) return;
     let_everything_go();
@@ -467,6 +472,8 @@ void World::settle_down() {
     }
   }
   ASSERT_EQ(dispatcher_->jobs(), 0u) << "an event does not end";
+  EXPECT_TRUE(recalls_another_clock_ || now_.monotonic_ms - began_ms <= kCalmEndsWithinMs)
+      << "an event ended " << now_.monotonic_ms - began_ms << " ms after everything was calm";
   plan_ = faults;
 }
 

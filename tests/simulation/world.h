@@ -140,6 +140,7 @@ class World {
   std::uint64_t outcome_rows_max_ = 1'000'000;
   int crashes_ = 0;
   int clock_steps_ = 0;
+  bool recalls_another_clock_ = false;  // what is on the disk was due by a clock that was set since
   std::uint64_t repeats_ = 0;
 };
 
