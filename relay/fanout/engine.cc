@@ -1,44 +1,21 @@
 #include "relay/fanout/engine.h"
 
-#include <pthread.h>
-
 #include <fmt/format.h>
-#include <openssl/rand.h>
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <future>
 #include <limits>
-#include <map>
-#include <mutex>
-#include <optional>
-#include <set>
-#include <thread>
 #include <utility>
 
 #include "providers/thread_slice.h"
-#include "relay/fanout/dispatcher.h"
+#include "relay/fanout/engine_state.h"
 #include "relay/fanout/event_id.h"
-#include "relay/fanout/inbox.h"
 #include "relay/fanout/job_start.h"
 #include "relay/fanout/notification_codec.h"
-#include "relay/fanout/steersman.h"
 
 namespace carillon::fanout {
 namespace {
-
-constexpr push::Platform kAllPlatforms[] = {push::Platform::kApns, push::Platform::kFcm,
-                                            push::Platform::kWebPush};
-
-// The two libraries that the relay stands on know nothing of each other; their numbers agree.
-constexpr store::Platform stored(push::Platform platform) {
-  return static_cast<store::Platform>(platform);
-}
-static_assert(stored(push::Platform::kApns) == store::Platform::kApns);
-static_assert(stored(push::Platform::kFcm) == store::Platform::kFcm);
-static_assert(stored(push::Platform::kWebPush) == store::Platform::kWebPush);
 
 std::string_view word_for(push::Platform platform) {
   switch (platform) {
@@ -52,6 +29,8 @@ std::string_view word_for(push::Platform platform) {
   return "webpush";
 }
 
+}  // namespace
+
 GovernedPace pace_of(const LaneTotals& totals) {
   return {.governed = totals.governed.load(std::memory_order_relaxed),
           .tokens = totals.tokens.load(std::memory_order_relaxed),
@@ -60,324 +39,10 @@ GovernedPace pace_of(const LaneTotals& totals) {
           .per_second_most = totals.per_second_most.load(std::memory_order_relaxed)};
 }
 
-std::int64_t to_ms(std::chrono::system_clock::time_point time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-
-Refusal refusal_of(const store::Error& error) {
-  switch (error.kind) {
-    case store::Error::Kind::kMismatch:
-      return {.kind = Refusal::Kind::kIdempotencyMismatch, .message = error.message};
-    case store::Error::Kind::kFull:
-      return {.kind = Refusal::Kind::kStoreFull, .message = error.message};
-    case store::Error::Kind::kInvalid:
-      return {.kind = Refusal::Kind::kInvalid, .message = error.message};
-    default:
-      return {.kind = Refusal::Kind::kStoreFailed, .message = error.message};
-  }
-}
-
-}  // namespace
-
 Clocks Clocks::system() {
   return {.calendar = [] { return std::chrono::system_clock::now(); },
           .monotonic = [] { return std::chrono::steady_clock::now(); }};
 }
-
-class Engine::Impl {
- public:
-  Impl(store::Store& store, const config::Fanout& limits, Clocks clocks, std::uint64_t seed)
-      : store_(store),
-        limits_(limits),
-        clocks_(std::move(clocks)),
-        dispatcher_(
-            store, limits,
-            [this](std::vector<store::Checkpoint> checkpoints, std::int64_t now_ms) {
-              store_.record(std::move(checkpoints), now_ms, [this](store::Result<void> result) {
-                inbox_.recorded(std::move(result));
-              });
-            },
-            seed),
-        steersman_(store, inbox_, clocks_.calendar,
-                   [this](const std::string& app, store::Platform platform) {
-                     const Way* to = find_way(app, static_cast<push::Platform>(platform));
-                     return to == nullptr ? std::nullopt : std::optional(to->lane);
-                   }) {}
-
-  ~Impl() { drain(std::chrono::milliseconds(0)); }
-
-  void add_app(const std::string& app) {
-    apps_.insert(app);
-    for (const push::Platform platform : kAllPlatforms) way(app, platform);
-  }
-
-  push::VerdictSink& sink(const std::string& app, push::Platform platform) {
-    return *way(app, platform).first_seat;
-  }
-
-  void add_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
-                    const RateGovernor::Limits& rate) {
-    Way& to = way(app, provider->platform());
-    to.rate = rate;
-    to.provider = std::make_unique<ProviderSuccession>(std::move(provider), to.first_seat);
-  }
-
-  std::shared_ptr<ProviderSeat> new_seat(const std::string& app, push::Platform platform) {
-    return std::make_shared<ProviderSeat>(*find_way(app, platform));
-  }
-  void replace_provider(const std::string& app, std::unique_ptr<push::Provider> provider,
-                        std::shared_ptr<ProviderSeat> seat);
-  std::size_t close_replaced();
-  void set_credential_alarm(const std::string& app, push::Platform platform, std::string alarm);
-
-  store::Result<void> start();
-  void publish(Publication publication, Published done);
-  tl::expected<Plan, Refusal> plan(const Publication& publication);
-  void drain(std::chrono::milliseconds grace);
-  EngineStats stats() const;
-  Steersman& steersman() { return steersman_; }
-
- private:
-  // An app's way to one platform, whether it has a provider or not.
-  struct Way final : push::VerdictSink {
-    explicit Way(Inbox& inbox_in) : inbox(inbox_in) {}
-    // Of whichever provider.
-    void on_verdicts(std::span<const push::Verdict> verdicts) noexcept override {
-      inbox.verdicts(lane, verdicts);
-    }
-
-    Inbox& inbox;
-    std::size_t lane = 0;  // set by start, before anything is submitted
-    const std::shared_ptr<ProviderSeat> first_seat = std::make_shared<ProviderSeat>(*this);
-    std::unique_ptr<ProviderSuccession> provider;
-    RateGovernor::Limits rate;
-    LaneTotals totals;
-    std::atomic<std::uint64_t> replaced{0};
-    std::string alarm;  // under alarm_mutex_
-  };
-  using WayKey = std::pair<std::string, push::Platform>;
-
-  Way& way(const std::string& app, push::Platform platform) {
-    auto& found = ways_[{app, platform}];
-    if (!found) found = std::make_unique<Way>(inbox_);
-    return *found;
-  }
-  Way* find_way(const std::string& app, push::Platform platform) {
-    const auto found = ways_.find({app, platform});
-    return found == ways_.end() ? nullptr : found->second.get();
-  }
-
-  std::string alarm_of(const Way& way) const;
-  store::Result<void> take_up_unfinished();
-  // By platform; null where the app has no provider.
-  using Rendered =
-      std::array<std::shared_ptr<const push::RenderedMessage>, std::size(kAllPlatforms)>;
-  tl::expected<Rendered, Refusal> render(const std::string& app,
-                                         const push::Notification& notification,
-                                         const Localization* localization,
-                                         std::chrono::system_clock::time_point now);
-  // An event on its way to the store: what is needed when it is accepted.
-  struct Draft {
-    store::Job job;  // of any platform, and nobody targeted yet
-    push::Notification notification;
-    std::shared_ptr<const Localization> localization;
-    bool now_or_never = false;
-    Rendered rendered;
-    Published done;
-  };
-  std::optional<Refusal> objection(const Publication& publication) const;
-  void on_accepted(Draft& draft, store::Result<store::AcceptedEvent> accepted);
-  std::vector<Inbox::Started> jobs_of(Draft& draft, const store::PlatformCounts& targeted);
-  store::EventId next_event_id();
-  Now now() const;
-  void run();
-  void publish_gauges();
-
-  store::Store& store_;
-  const config::Fanout limits_;
-  const Clocks clocks_;
-  Inbox inbox_;
-  Dispatcher dispatcher_;  // the fan-out thread's alone once it runs
-  Steersman steersman_;
-  Planner planner_{store_};
-  std::set<std::string> apps_;  // both fixed once started
-  std::map<WayKey, std::unique_ptr<Way>> ways_;
-
-  std::thread thread_;
-  std::atomic<bool> draining_{false};
-  std::once_flag drained_;
-  std::promise<void> hands_nothing_out_;  // kept when the fan-out thread has heard of the draining
-  std::atomic<std::uint64_t> events_accepted_{0};
-  std::atomic<std::uint64_t> jobs_{0}, uncovered_{0}, checkpoints_{0};
-  mutable std::mutex alarm_mutex_;  // guards strings that are set when a credential changes
-  mutable std::mutex error_mutex_;  // guards a string that only people read
-  std::string store_error_;
-};
-
-// --- intake
-// ---------------------------------------------------------------------------------------
-
-store::EventId Engine::Impl::next_event_id() {
-  std::array<std::uint8_t, 10> entropy;
-  if (RAND_bytes(entropy.data(), static_cast<int>(entropy.size())) != 1) std::abort();
-  return make_event_id(to_ms(clocks_.calendar()), entropy);
-}
-
-// A payload that no device can be sent is the publisher's to mend, now, not a million rejections.
-tl::expected<Engine::Impl::Rendered, Refusal> Engine::Impl::render(
-    const std::string& app, const push::Notification& notification,
-    const Localization* localization, std::chrono::system_clock::time_point now) {
-  Rendered messages;
-  std::vector<push::RenderError> faults;
-  for (const push::Platform platform : kAllPlatforms) {
-    const Way* to = find_way(app, platform);
-    if (to == nullptr || !to->provider) continue;
-    auto rendered = to->provider->render(notification, now);
-    if (rendered) {
-      messages[static_cast<std::size_t>(platform) - 1] =
-          std::make_shared<const push::RenderedMessage>(std::move(*rendered));
-      if (localization != nullptr) {
-        check_wordings(*to->provider, notification, *localization, now, faults);
-      }
-      continue;
-    }
-    faults.push_back(std::move(rendered.error()));
-  }
-  if (faults.empty()) return messages;
-  Refusal refusal{.kind = Refusal::Kind::kInvalid,
-                  .message = "the notification cannot be rendered for every platform",
-                  .fields = {}};
-  for (push::RenderError& fault : faults) {
-    refusal.fields.push_back({std::move(fault.pointer), std::move(fault.message)});
-  }
-  return tl::unexpected(std::move(refusal));
-}
-
-std::optional<Refusal> Engine::Impl::objection(const Publication& publication) const {
-  if (draining_) {
-    return Refusal{.kind = Refusal::Kind::kDraining, .message = "the relay is shutting down"};
-  }
-  if (!apps_.contains(publication.app)) {
-    return Refusal{.kind = Refusal::Kind::kUnknownApp,
-                   .message = "there is no app '" + publication.app + "'"};
-  }
-  if (jobs_ >= kJobsWaitingMax) {
-    return Refusal{.kind = Refusal::Kind::kBacklog,
-                   .message = "too many events are waiting for their providers"};
-  }
-  return std::nullopt;
-}
-
-// What crashes and refusals leave:
-// - before the commit: nothing happened, and the publisher got no answer.
-// - after it, before `done`: the jobs are found again at the next start; the publisher got no
-//   answer and repeats the request with its key.
-// - the commit fails: nothing is stored, `done` hears of it, no job starts.
-// - the publisher goes away: `done` is called all the same, and the event is sent.
-// - the relay drains: `drain` waits for events that were handed to the store; later ones are
-//   refused here.
-void Engine::Impl::publish(Publication publication, Published done) {
-  if (auto refusal = objection(publication)) return done(tl::unexpected(*std::move(refusal)));
-  const auto now = clocks_.calendar();
-  const std::int64_t accepted_ms = to_ms(now);
-  const bool now_or_never = publication.ttl.count() == 0;
-  store::NewEvent event{
-      .id = next_event_id(),
-      .app = std::move(publication.app),
-      .audience = std::move(publication.audience),
-      .content =
-          encode_content(publication.notification, now_or_never, publication.localization.get()),
-      .priority = static_cast<std::uint8_t>(publication.notification.priority),
-      .accepted_ms = accepted_ms,
-      .expires_ms =
-          accepted_ms +
-          (now_or_never ? kNowOrNeverMs : std::chrono::milliseconds(publication.ttl).count()),
-      .idempotency_key = std::move(publication.idempotency_key),
-      .body_digest = publication.body_digest};
-  push::Notification notification = std::move(publication.notification);
-  notification.event_id = to_string(event.id);
-  notification.expires_at = provider_expiry(event.expires_ms, now_or_never);
-  auto rendered = render(event.app, notification, publication.localization.get(), now);
-  if (!rendered) return done(tl::unexpected(std::move(rendered.error())));
-  if (!inbox_.expect()) {
-    return done(tl::unexpected(
-        Refusal{.kind = Refusal::Kind::kDraining, .message = "the relay is shutting down"}));
-  }
-  // As much as can be is made here, and not on the writer's thread.
-  const auto draft =
-      std::make_shared<Draft>(Draft{.job = {.key = {.event = event.id},
-                                            .app = event.app,
-                                            .priority = event.priority,
-                                            .accepted_ms = accepted_ms,
-                                            .expires_ms = event.expires_ms},
-                                    .notification = std::move(notification),
-                                    .localization = std::move(publication.localization),
-                                    .now_or_never = now_or_never,
-                                    .rendered = *std::move(rendered),
-                                    .done = std::move(done)});
-  store_.accept(std::move(event), [this, draft](store::Result<store::AcceptedEvent> accepted) {
-    on_accepted(*draft, std::move(accepted));
-  });
-}
-
-tl::expected<Plan, Refusal> Engine::Impl::plan(const Publication& publication) {
-  if (auto refusal = objection(publication)) return tl::unexpected(*std::move(refusal));
-  const auto now = clocks_.calendar();
-  const bool now_or_never = publication.ttl.count() == 0;
-  push::Notification notification = publication.notification;
-  notification.event_id = to_string(next_event_id());
-  notification.expires_at = provider_expiry(
-      to_ms(now) + std::chrono::milliseconds(publication.ttl).count(), now_or_never);
-  const auto messages = render(publication.app, notification, publication.localization.get(), now);
-  if (!messages) return tl::unexpected(messages.error());
-  std::vector<Planner::Rendered> rendered;
-  for (const push::Platform platform : kAllPlatforms) {
-    const Way* to = find_way(publication.app, platform);
-    rendered.push_back({.platform = platform,
-                        .provider = to->provider.get(),
-                        .message = (*messages)[static_cast<std::size_t>(platform) - 1],
-                        .pace = pace_of(to->totals)});
-  }
-  return planner_.plan(publication, rendered);
-}
-
-// On the writer's thread. The fan-out hears of the event first: the publisher can wait.
-void Engine::Impl::on_accepted(Draft& draft, store::Result<store::AcceptedEvent> accepted) {
-  std::vector<Inbox::Started> jobs;
-  if (accepted && !accepted->repeated) {
-    events_accepted_.fetch_add(1, std::memory_order_relaxed);
-    jobs = jobs_of(draft, accepted->targeted);
-    jobs_.fetch_add(jobs.size(), std::memory_order_relaxed);
-  }
-  inbox_.started(std::move(jobs));  // after which this engine may end
-  if (!accepted) return draft.done(tl::unexpected(refusal_of(accepted.error())));
-  draft.done(*std::move(accepted));
-}
-
-std::vector<Inbox::Started> Engine::Impl::jobs_of(Draft& draft,
-                                                  const store::PlatformCounts& targeted) {
-  std::vector<Inbox::Started> jobs;
-  auto left = targeted.size() - std::count(targeted.begin(), targeted.end(), 0u);
-  for (const push::Platform platform : kAllPlatforms) {
-    const std::size_t place = static_cast<std::size_t>(platform) - 1;
-    if (targeted[place] == 0) continue;
-    store::Job job = draft.job;
-    job.key.platform = stored(platform);
-    job.counters.targeted = targeted[place];
-    jobs.push_back(
-        {.lane = find_way(job.app, platform)->lane,
-         .start = {.job = std::move(job),
-                   .notification = --left == 0 ? std::move(draft.notification) : draft.notification,
-                   .localization = draft.localization,
-                   .now_or_never = draft.now_or_never,
-                   .message = draft.rendered[place],
-                   .rendered_ms = draft.job.accepted_ms}});
-  }
-  return jobs;
-}
-
-// --- running
-// --------------------------------------------------------------------------------------
 
 store::Result<void> Engine::Impl::start() {
   for (auto& [key, to] : ways_) {
