@@ -84,7 +84,7 @@ class WhatWeSend(H2Test):
         connection.send_frame(frames.GoAwayFrame(0, last_stream_id=0, error_code=ErrorCodes.PROTOCOL_ERROR,
                                                  additional_data=b"exceeded_max_concurrent_streams"))
         lost = self.driver.until_settled(tags[:100])
-        self.assertEqual({(v["kind"], v["reason"]) for v in lost}, {("not_sent", "GoAway")})
+        self.assertEqual({(v["kind"], v["reason"]) for v in lost}, {("not_sent", "GoAway: exceeded_max_concurrent_streams")})
         self.assertIn("exceeded_max_concurrent_streams", self.driver.ask_health()["last_error"])
         rest = self.driver.until_settled(tags[100:])
         self.assertEqual(set(self.kinds(rest)), {"accepted"}, "what waited goes elsewhere")
