@@ -13,6 +13,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "providers/broadcast_channel.h"
 #include "providers/notification.h"
 
 namespace carillon::push {
@@ -166,6 +167,14 @@ class Provider {
     static_cast<void>(token);
     hear({.kind = PlatformWord::Kind::kUnclear,
           .text = "this platform has no way to look at a message without sending it"});
+  }
+
+  // Asks the platform about its broadcast channels, or sends to one. `hear` is called once, also
+  // before this returns, at the latest when the provider closes; by then kChannelQueuedMax and
+  // kChannelAnswerMax have passed at most. Any thread.
+  virtual void ask_channel(ChannelRequest request, HearChannel hear) {
+    static_cast<void>(request);
+    hear({.kind = ChannelAnswer::Kind::kUnsupported});
   }
 
   // Stops taking, waits until `grace` for what is on the wire, then settles all that is left as

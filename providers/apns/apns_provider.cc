@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "providers/apns/apns_channel.h"
+#include "providers/apns/apns_channel_line.h"
 #include "providers/apns/apns_request.h"
 #include "providers/apns/apns_verdict.h"
 #include "providers/auth/client_certificate.h"
@@ -31,7 +33,7 @@ constexpr std::size_t kAppleIdCharacters = 10;  // of key ids and team ids alike
 class ApnsDialect final : public PushDialect {
  public:
   // Without a token a certificate speaks for every connection.
-  ApnsDialect(std::string bundle_id, std::optional<auth::ProviderToken> token)
+  ApnsDialect(std::string bundle_id, std::shared_ptr<auth::ProviderToken> token)
       : bundle_id_(std::move(bundle_id)), token_(std::move(token)) {}
 
   void start(std::function<void()>) override {}
@@ -83,16 +85,20 @@ class ApnsDialect final : public PushDialect {
   inline static const auto kNoHeader = std::make_shared<const std::string>();
 
   const std::string bundle_id_;
-  std::optional<auth::ProviderToken> token_;
+  const std::shared_ptr<auth::ProviderToken> token_;
   std::string error_;
 };
 
 class ApnsProvider final : public Provider {
  public:
   ApnsProvider(EventLoop& loop, PushChannelConfig config, std::unique_ptr<PushDialect> dialect,
-               ApnsSender sender, std::chrono::sys_seconds expires_at, VerdictSink& sink)
+               ApnsSender sender, std::chrono::sys_seconds expires_at,
+               ApnsChannelLine::Parts channels, ApnsChannelLine::Parts broadcasts,
+               VerdictSink& sink)
       : sender_(std::move(sender)),
         expires_at_(expires_at),
+        channels_(loop, std::move(channels)),
+        broadcasts_(loop, std::move(broadcasts)),
         channel_(loop, std::move(config), std::move(dialect), sink) {}
 
   Platform platform() const noexcept override { return Platform::kApns; }
@@ -111,13 +117,30 @@ class ApnsProvider final : public Provider {
   ProviderHealth health() const override {
     ProviderHealth health = channel_.health();
     health.credential_expires_at = expires_at_;
+    health.in_flight += channels_.unanswered() + broadcasts_.unanswered();
     return health;
   }
-  void close(std::chrono::milliseconds grace) override { channel_.close(grace); }
+  void ask_channel(ChannelRequest request, HearChannel hear) override {
+    const bool broadcast = request.kind == ChannelRequest::Kind::kBroadcast;
+    (broadcast ? broadcasts_ : channels_).ask(std::move(request), std::move(hear));
+  }
+  void close(std::chrono::milliseconds grace) override {
+    using Clock = std::chrono::steady_clock;
+    const auto deadline = Clock::now() + grace;
+    const auto left = [&] {
+      return std::max(std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()),
+                      std::chrono::milliseconds(0));
+    };
+    channel_.close(grace);
+    channels_.close(left());
+    broadcasts_.close(left());
+  }
 
  private:
   const ApnsSender sender_;
   const std::chrono::sys_seconds expires_at_;
+  ApnsChannelLine channels_;    // made, read, deleted
+  ApnsChannelLine broadcasts_;  // sent to
   PushChannel channel_;
 };
 
@@ -134,6 +157,20 @@ bool is_bundle_id(std::string_view text) {
   });
 }
 
+// A host of Apple's, without a path.
+std::optional<http2::HttpsUrl> read_host(const char* name, const std::string& text,
+                                         std::vector<std::string>& problems) {
+  const auto url = http2::parse_https_url(text);
+  if (!url) {
+    problems.push_back(fmt::format("{} \"{}\" {}", name, text, url.error()));
+    return std::nullopt;
+  }
+  if (url->path != "/") {
+    problems.push_back(fmt::format("{} \"{}\" must not have a path", name, text));
+  }
+  return *url;
+}
+
 // A certificate may be for the app, or for one of its services alone, as for VoIP.
 bool is_for(const auth::ClientCertificate& certificate, const std::string& bundle_id) {
   const auto& topics = certificate.topics();
@@ -144,7 +181,7 @@ bool is_for(const auth::ClientCertificate& certificate, const std::string& bundl
 
 // One of both, or what is wrong.
 struct Credential {
-  std::optional<auth::ProviderToken> token;
+  std::shared_ptr<auth::ProviderToken> token;  // of the loop's thread, once there is a provider
   std::optional<auth::ClientCertificate> certificate;
 };
 
@@ -163,7 +200,10 @@ void read_key(const ApnsConfig& config, Credential& credential,
   if (!is_apple_id(config.team_id)) {
     problems.push_back(fmt::format("team_id \"{}\" is not 10 letters and digits", config.team_id));
   }
-  if (key) credential.token.emplace(std::move(*key), config.key_id, config.team_id);
+  if (key) {
+    credential.token =
+        std::make_shared<auth::ProviderToken>(std::move(*key), config.key_id, config.team_id);
+  }
 }
 
 void read_certificate(const ApnsConfig& config, Credential& credential,
@@ -192,11 +232,12 @@ void read_certificate(const ApnsConfig& config, Credential& credential,
 tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_provider(
     ApnsConfig config, VerdictSink& sink, EventLoop& loop) {
   std::vector<std::string> problems;
-  const auto url = http2::parse_https_url(config.endpoint);
-  if (!url) problems.push_back(fmt::format("endpoint \"{}\" {}", config.endpoint, url.error()));
-  if (url && url->path != "/") {
-    problems.push_back(fmt::format("endpoint \"{}\" must not have a path", config.endpoint));
-  }
+  const auto url = read_host("endpoint", config.endpoint, problems);
+  const auto channels_url =
+      config.channels_endpoint.empty()
+          ? (url ? std::optional(*http2::parse_https_url(apns_channels_endpoint(config.endpoint)))
+                 : std::nullopt)
+          : read_host("channels_endpoint", config.channels_endpoint, problems);
   auto tls = http2::TlsContext::make(config.ca_file);
   if (!tls) problems.push_back(fmt::format("ca_file: {}", tls.error()));
   Credential credential;
@@ -223,6 +264,19 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_prov
   if (!problems.empty()) return tl::unexpected(std::move(problems));
 
   PushChannelConfig channel(config, *url, *tls);
+  const auto line_to = [&](const http2::HttpsUrl& host) {
+    ApnsChannelLine::Parts parts{.pool = channel.pool,
+                                 .queued_max = std::min(config.queued_max, kChannelQueuedMax),
+                                 .calendar = channel.calendar,
+                                 .bundle_id = config.bundle_id,
+                                 .token = credential.token};
+    parts.pool.url = host;
+    parts.pool.connections_max = 1;
+    parts.pool.connect_max = std::min(config.connect_max, parts.queued_max);
+    parts.pool.request_max = std::min(config.request_timeout, kChannelAnswerMax);
+    return parts;
+  };
+  auto channels = line_to(*channels_url), broadcasts = line_to(*url);
   ApnsSender sender{.bundle_id = config.bundle_id, .by_certificate = certificate.has_value()};
   std::chrono::sys_seconds expires_at{};
   if (certificate) {
@@ -232,7 +286,7 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_prov
   return std::make_unique<ApnsProvider>(
       loop, std::move(channel),
       std::make_unique<ApnsDialect>(config.bundle_id, std::move(credential.token)),
-      std::move(sender), expires_at, sink);
+      std::move(sender), expires_at, std::move(channels), std::move(broadcasts), sink);
 }
 
 }  // namespace carillon::push

@@ -22,6 +22,9 @@ struct ApnsConfig : ChannelLimits {
   // Apple's production service; "https://api.sandbox.push.apple.com" for apps signed for
   // development, a simulator's address for trials. Nothing else has to differ.
   std::string endpoint = "https://api.push.apple.com";
+  // Where broadcast channels are made and deleted; empty: Apple's host for it that belongs to
+  // `endpoint`, or `endpoint` itself where that is not Apple's. They are sent to at `endpoint`.
+  std::string channels_endpoint;
   std::string ca_file;  // PEM, whom to trust instead of the system's store; empty: the store
   // Either a key, for provider tokens …
   std::string key_file;  // the .p8 file from Apple's developer pages

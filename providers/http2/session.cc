@@ -100,7 +100,10 @@ struct SessionCallbacks {
                        std::size_t value_length, std::uint8_t, void* user_data) noexcept {
     auto& self = *static_cast<Session*>(user_data);
     const std::string_view key(reinterpret_cast<const char*>(name), name_length);
-    if (key != ":status" && key != "retry-after" && key != "x-wns-status") return 0;
+    if (key != ":status" && key != "retry-after" && key != "x-wns-status" &&
+        key != "apns-channel-id" && key != "apns-request-id") {
+      return 0;
+    }
     Stream* stream = find(self, session, frame->hd.stream_id);
     if (stream == nullptr) return 0;
     const std::string_view text(reinterpret_cast<const char*>(value), value_length);
@@ -109,6 +112,10 @@ struct SessionCallbacks {
                                                   (text[2] - '0'));
     } else if (key.front() == 'r') {
       stream->retry_after.assign(text.substr(0, kRetryAfterBytesMax));
+    } else if (key == "apns-channel-id") {
+      stream->channel_id.assign(text.substr(0, kApnsHeaderBytesMax));
+    } else if (key == "apns-request-id") {
+      stream->request_id.assign(text.substr(0, kApnsHeaderBytesMax));
     } else {
       stream->wns_status.assign(text.substr(0, kWnsStatusBytesMax));
     }
@@ -119,7 +126,7 @@ struct SessionCallbacks {
                      const std::uint8_t* data, std::size_t length, void* user_data) noexcept {
     Stream* stream = find(*static_cast<Session*>(user_data), session, id);
     if (stream == nullptr || (stream->status == 200 && !stream->keep_body)) return 0;
-    const std::size_t room = kErrorBodyBytesMax - stream->answer_body.size();
+    const std::size_t room = stream->answer_bytes_max - stream->answer_body.size();
     stream->answer_body.append(reinterpret_cast<const char*>(data), std::min(length, room));
     return 0;
   }
@@ -338,6 +345,8 @@ bool Session::start(Stream& stream) {
   stream.answer_body.clear();
   stream.retry_after.clear();
   stream.wns_status.clear();
+  stream.channel_id.clear();
+  stream.request_id.clear();
   stream.wire_offset = Stream::kNotOnWire;
   stream.timed_out = false;
   stream.piece = 0;

@@ -29,6 +29,8 @@ using LoopTime = std::chrono::milliseconds;
 // read to its end.
 inline constexpr std::size_t kErrorBodyBytesMax = 8 * 1024;
 
+inline constexpr std::size_t kApnsHeaderBytesMax = 128;  // a channel's id has 24, a UUID 36
+
 // Pointers and views stay valid until the stream is released to its session.
 struct Stream {
   // --- the request, filled by its source before it starts
@@ -41,15 +43,20 @@ struct Stream {
   std::uint32_t item = 0;                      // the source's
   const std::string* authorization = nullptr;  // what it was sent with
   bool keep_body = false;  // keep the body of a 200 as well (errors are always kept)
+  std::size_t answer_bytes_max = kErrorBodyBytesMax;  // of a body that is kept
 
   // --- the answer
   Ending ending = Ending::kOpen;
   // Why, unless answered: "ConnectionLost", "Timeout", …; lives as long as the session.
   const char* word = "";
   std::uint16_t status = 0;
-  std::string answer_body;  // at most kErrorBodyBytesMax
+  std::string answer_body;  // at most answer_bytes_max
   std::string retry_after;  // the header's value as it came; empty: none
   std::string wns_status;   // X-WNS-Status as it came, of Windows' push service; empty: none
+
+  // Of APNs' channels; at most kApnsHeaderBytesMax each; empty: none.
+  std::string channel_id;  // apns-channel-id
+  std::string request_id;  // apns-request-id
 
   // --- the session's and the connection's
   static constexpr std::uint64_t kNotOnWire = std::numeric_limits<std::uint64_t>::max();
