@@ -102,6 +102,7 @@ Api::Api(Parts parts)
       reports_(parts_.store),
       outcomes_(parts_.store, parts_.outcomes_waiting_max),
       audience_(parts_.store, parts_.clocks, parts_.push_origins),
+      channels_(parts_.publisher, parts_.clocks),
       readiness_(parts_.publisher, parts_.store, parts_.clocks),
       watchers_(parts_.watchers, [this](const store::EventId& id) { return events_.progress(id); }),
       downloads_(parts_.downloads),
@@ -217,6 +218,16 @@ std::optional<Reply> Api::answer(const RequestHead& head, const Admission& admis
       return audience_.count(admission, body);
     case Endpoint::kExport:
       return export_devices(parts_.store, downloads_, head, admission);
+    case Endpoint::kCreateChannel:
+      return channels_.create(admission, body, std::move(later));
+    case Endpoint::kListChannels:
+      return channels_.list(admission, std::move(later));
+    case Endpoint::kShowChannel:
+      return channels_.ask_of_one(admission, push::ChannelRequest::Kind::kShow, std::move(later));
+    case Endpoint::kDeleteChannel:
+      return channels_.ask_of_one(admission, push::ChannelRequest::Kind::kDelete, std::move(later));
+    case Endpoint::kBroadcast:
+      return channels_.broadcast(admission, body, std::move(later));
     case Endpoint::kListQuarantine:
       return list_quarantine(parts_.store, admission);
     case Endpoint::kRestoreQuarantine:

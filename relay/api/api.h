@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "relay/api/audience_resource.h"
+#include "relay/api/channels_resource.h"
 #include "relay/api/desk.h"
 #include "relay/api/downloads.h"
 #include "relay/api/events_resource.h"
@@ -68,6 +69,7 @@ class Api : public Desk {
   ReportResource reports_;
   OutcomesResource outcomes_;
   AudienceResource audience_;
+  ChannelsResource channels_;
   Readiness readiness_;
   HttpCounters counters_;
   Watchers watchers_;

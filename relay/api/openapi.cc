@@ -48,6 +48,11 @@ std::vector<Operation> operations() {
   const std::vector<Problem> steered = {kUnknownEvent, kEventFinished, kTooManySteered,
                                         kOverloaded,   kDraining,      kStoreUnavailable,
                                         kStoreFull};
+  const auto of_provider = [](std::vector<Problem> more) {
+    more.insert(more.begin(), {kUnknownApp, kNoChannels, kChannelRefused, kProviderRefused,
+                               kOverloaded, kProviderUnavailable, kProviderUnanswered});
+    return more;
+  };
   return {
       {Endpoint::kPublish,
        "publishEvent",
@@ -187,6 +192,38 @@ std::vector<Operation> operations() {
        nullptr,
        {{200, "NDJSON or CSV, compressed as Accept-Encoding lets", nullptr}},
        {kInvalidParameter, kUnknownApp, kTooManyExports, kStoreUnavailable, kStoreFull}},
+      {Endpoint::kCreateChannel,
+       "createChannel",
+       "Make a broadcast channel of APNs, for Live Activities. Apple keeps it; nothing is stored "
+       "here",
+       "ChannelOrder",
+       {{201, "Made", "Channel"}},
+       with_body(of_provider({}))},
+      {Endpoint::kListChannels,
+       "listChannels",
+       "The app's broadcast channels, as Apple has them",
+       nullptr,
+       {{200, "All of them", "Channels"}},
+       of_provider({})},
+      {Endpoint::kShowChannel,
+       "showChannel",
+       "A broadcast channel; its id is base64 and percent-encoded in the path",
+       nullptr,
+       {{200, "The channel", "Channel"}},
+       of_provider({kUnknownChannel})},
+      {Endpoint::kDeleteChannel,
+       "deleteChannel",
+       "Delete a broadcast channel; its id is base64 and percent-encoded in the path",
+       nullptr,
+       {{204, "Deleted", nullptr}},
+       of_provider({kUnknownChannel})},
+      {Endpoint::kBroadcast,
+       "broadcast",
+       "Send to all who follow a channel. The answer is Apple's: nothing is stored, and nothing is "
+       "sent again",
+       "Broadcast",
+       {{200, "Apple has taken it", "Broadcasted"}},
+       with_body(of_provider({kUnknownChannel}))},
       {Endpoint::kListQuarantine,
        "listQuarantine",
        "Devices that a provider called dead when it said so of suspiciously many: kept, not sent "

@@ -261,6 +261,24 @@ constexpr std::string_view kSchemas = R"json({
     "properties": {"subscribers": {"type": "integer"}, "devices": {"type": "integer"},
     "by_platform": {"type": "object", "additionalProperties": {"type": "integer"}},
     "took_ms": {"type": "number"}}},
+  "ChannelOrder": {"type": "object", "additionalProperties": false, "properties": {
+    "storage": {"type": "string", "enum": ["none", "latest"], "default": "none",
+      "description": "what Apple keeps for phones that are not there: nothing, or the latest"}}},
+  "Channel": {"type": "object", "required": ["id", "storage"], "properties": {
+    "id": {"type": "string", "description": "base64, Apple's"},
+    "storage": {"type": "string", "enum": ["none", "latest"]}}},
+  "Channels": {"type": "object", "required": ["channels"], "properties": {
+    "channels": {"type": "array", "items": {"type": "string", "description": "an id"}}}},
+  "Broadcast": {"type": "object", "required": ["apns"], "additionalProperties": false,
+    "properties": {
+    "apns": {"type": "object", "required": ["aps"], "properties": {"aps": {"type": "object"}},
+      "description": "the payload, as Apple takes it; at most 5,120 bytes"},
+    "ttl": {"type": "integer", "minimum": 0, "maximum": 2419200, "default": 0,
+      "description": "seconds; a channel without storage takes 0 alone"},
+    "priority": {"type": "string", "enum": ["urgent", "normal", "bulk"], "default": "normal",
+      "description": "bulk goes with Apple's priority 5, the others with 10"}}},
+  "Broadcasted": {"type": "object", "required": ["request_id"], "properties": {
+    "request_id": {"type": "string", "description": "Apple's name of the request"}}},
   "QuarantinePage": {"type": "object", "required": ["app", "count", "by_platform", "devices", "next"],
     "properties": {"app": {"type": "string"}, "count": {"type": "integer"},
     "by_platform": {"type": "object", "additionalProperties": {"type": "integer"}},

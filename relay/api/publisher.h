@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <string>
 #include <tl/expected.hpp>
 #include <utility>
 
@@ -24,6 +25,8 @@ class Publisher {
   virtual tl::expected<store::Replayed, fanout::SteeringRefusal> replay(
       const store::EventId& event, const store::ReplayWish& wish,
       std::optional<std::chrono::seconds> ttl) = 0;
+  virtual void ask_channel(const std::string& app, push::ChannelRequest request,
+                           push::HearChannel hear) = 0;
   virtual fanout::EngineStats stats() const = 0;
 };
 
@@ -44,6 +47,10 @@ class EnginePublisher : public Publisher {
       const store::EventId& event, const store::ReplayWish& wish,
       std::optional<std::chrono::seconds> ttl) override {
     return engine_.replay(event, wish, ttl);
+  }
+  void ask_channel(const std::string& app, push::ChannelRequest request,
+                   push::HearChannel hear) override {
+    engine_.ask_channel(app, std::move(request), std::move(hear));
   }
   fanout::EngineStats stats() const override { return engine_.stats(); }
 

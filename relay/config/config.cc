@@ -232,6 +232,7 @@ class Reader {
   push::ApnsConfig read_apns(Section in, App& app) {
     push::ApnsConfig apns;
     read_https(in, "endpoint", apns.endpoint);
+    read_https(in, "channels_endpoint", apns.channels_endpoint);
     read_connection(in, apns);
     read_rate(in, app.apns_rate);
     read_path(in, "key_file", apns.key_file);

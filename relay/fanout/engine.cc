@@ -278,6 +278,10 @@ tl::expected<store::AcceptedEvent, Refusal> Engine::publish(const Publication& p
 tl::expected<Plan, Refusal> Engine::plan(const Publication& publication) {
   return impl_->plan(publication);
 }
+void Engine::ask_channel(const std::string& app, push::ChannelRequest request,
+                         push::HearChannel hear) {
+  impl_->ask_channel(app, std::move(request), std::move(hear));
+}
 SteeringResult Engine::steer(const store::EventId& event, const Wish& wish) {
   return impl_->steersman().steer(event, wish);
 }

@@ -106,6 +106,10 @@ class Engine {
   // looked at.
   tl::expected<Plan, Refusal> plan(const Publication& publication);
 
+  // Asks the app's provider for APNs, as Provider::ask_channel does; kUnsupported if there is none.
+  // Any thread. Nothing is stored.
+  void ask_channel(const std::string& app, push::ChannelRequest request, push::HearChannel hear);
+
   // Pauses, resumes, cancels an event or limits its rate. Returns once that is durable; nothing of
   // what is to stop is handed out from some moment before that on. Any thread; after
   // kSteeringWaitMs it gives up, and it is not known whether it came about: ask again, it does no

@@ -152,6 +152,15 @@ tl::expected<Plan, Refusal> Engine::Impl::plan(const Publication& publication) {
   return planner_.plan(publication, rendered);
 }
 
+void Engine::Impl::ask_channel(const std::string& app, push::ChannelRequest request,
+                               push::HearChannel hear) {
+  const Way* const to = find_way(app, push::Platform::kApns);
+  if (to == nullptr || !to->provider) {
+    return hear({.kind = push::ChannelAnswer::Kind::kUnsupported});
+  }
+  to->provider->ask_channel(std::move(request), std::move(hear));
+}
+
 // On the writer's thread. The fan-out hears of the event first: the publisher can wait.
 void Engine::Impl::on_accepted(Draft& draft, store::Result<store::AcceptedEvent> accepted) {
   std::vector<Inbox::Started> jobs;

@@ -91,6 +91,7 @@ class Engine::Impl {
   store::Result<void> start();
   void publish(Publication publication, Published done);
   tl::expected<Plan, Refusal> plan(const Publication& publication);
+  void ask_channel(const std::string& app, push::ChannelRequest request, push::HearChannel hear);
   void drain(std::chrono::milliseconds grace);
   EngineStats stats() const;
   Steersman& steersman() { return steersman_; }

@@ -66,6 +66,9 @@ class ProviderSuccession final : public push::Provider {
                 push::HearWord hear) override {
     current()->validate(std::move(message), token, std::move(hear));
   }
+  void ask_channel(push::ChannelRequest request, push::HearChannel hear) override {
+    current()->ask_channel(std::move(request), std::move(hear));
+  }
   std::size_t window() const noexcept override { return current()->window(); }
   // Of the one in use; what is queued and on the wire, of all.
   push::ProviderHealth health() const override;

@@ -66,12 +66,21 @@ class ScriptedPublisher : public Publisher {
     replays.emplace_back(wish, ttl);
     return replay_answer();
   }
+  void ask_channel(const std::string& app, push::ChannelRequest request,
+                   push::HearChannel hear) override {
+    channel_answer(app, std::move(request), std::move(hear));
+  }
   fanout::EngineStats stats() const override {
     const std::lock_guard lock(mutex_);
     return stats_now;
   }
 
   std::function<Answer(const fanout::Publication&)> answer;
+  std::function<void(const std::string& app, push::ChannelRequest, push::HearChannel)>
+      channel_answer = [](const std::string&, const push::ChannelRequest&,
+                          const push::HearChannel& hear) {
+        hear({.kind = push::ChannelAnswer::Kind::kUnsupported});
+      };
   std::vector<fanout::Publication> published;
   fanout::EngineStats stats_now;
   bool holds = false;  // answers wait for `release`, as they do for a commit

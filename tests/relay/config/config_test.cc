@@ -243,6 +243,7 @@ on = true
 
 [apps.video.apns]
 endpoint = "http://api.push.apple.com"
+channels_endpoint = "localhost"
 key_file = ""
 key_id = "SHORT"
 bundle_id = "com.example"
@@ -260,10 +261,11 @@ service_account_file = "sa.json"
                           "9: metrics is not a known key",
                           "12: [apps.video.apns] lacks the key \"team_id\"",
                           "13: apps.video.apns.endpoint must be an https:// URL",
-                          "14: apps.video.apns.key_file must not be empty",
-                          "15: apps.video.apns.key_id must have 10 characters",
-                          "18: the app's name \"my app\" must be 1 to 64 of A-Z a-z 0-9 . _ -",
-                          "21: [apps.shop] has no provider: add [apps.shop.apns], "
+                          "14: apps.video.apns.channels_endpoint must be an https:// URL",
+                          "15: apps.video.apns.key_file must not be empty",
+                          "16: apps.video.apns.key_id must have 10 characters",
+                          "19: the app's name \"my app\" must be 1 to 64 of A-Z a-z 0-9 . _ -",
+                          "22: [apps.shop] has no provider: add [apps.shop.apns], "
                           "[apps.shop.fcm] or [apps.shop.webpush]"));
 }
 
