@@ -66,6 +66,10 @@ class ApiClient::Impl {
     return answer_of(client_.Post(path));
   }
 
+  tl::expected<Answer, std::string> erase(const std::string& path) {
+    return answer_of(client_.Delete(path));
+  }
+
   tl::expected<Answer, std::string> stream(const std::string& path,
                                            const std::function<bool(std::string_view)>& on_bytes) {
     Answer answer;
@@ -150,6 +154,9 @@ tl::expected<ApiClient::Answer, std::string> ApiClient::post(const std::string& 
   return impl_->post(path);
 }
 
+tl::expected<ApiClient::Answer, std::string> ApiClient::erase(const std::string& path) {
+  return impl_->erase(path);
+}
 tl::expected<ApiClient::Answer, std::string> ApiClient::stream(
     const std::string& path, const std::function<bool(std::string_view)>& on_bytes) {
   return impl_->stream(path, on_bytes);

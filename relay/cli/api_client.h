@@ -56,6 +56,7 @@ class ApiClient {
   tl::expected<Answer, std::string> post(const std::string& path, const std::string& json,
                                          const Headers& headers);
   tl::expected<Answer, std::string> post(const std::string& path);  // without a body
+  tl::expected<Answer, std::string> erase(const std::string& path);
   // Hands over the body of a 200 as it comes; `on_bytes` returns false to end it. An answer that is
   // not 200 comes back whole, with its body.
   tl::expected<Answer, std::string> stream(const std::string& path,

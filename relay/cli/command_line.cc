@@ -12,6 +12,7 @@
 #include "relay/cli/api_options.h"
 #include "relay/cli/audience_command.h"
 #include "relay/cli/backup_command.h"
+#include "relay/cli/channels_command.h"
 #include "relay/cli/check_command.h"
 #include "relay/cli/compact_command.h"
 #include "relay/cli/devices_command.h"
@@ -59,6 +60,7 @@ class CommandLine {
     add_publish();
     add_watch();
     events_.declare(app_);
+    channels_.declare(app_, chosen_);
   }
 
   int run(std::vector<std::string> arguments) {
@@ -494,6 +496,7 @@ class CommandLine {
   AudienceCountOptions audience_;
   SweepOptions sweep_;
   QuarantineCommands quarantine_{terminal_};
+  ChannelsCommands channels_{terminal_};
   std::filesystem::path backup_target_;
   store::Inspection inspection_;
   bool inspect_json_ = false;
