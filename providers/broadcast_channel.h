@@ -50,7 +50,7 @@ struct ChannelAnswer {
 using HearChannel = std::function<void(ChannelAnswer)>;
 
 // From `ask_channel` to `hear`: waiting for a connection, then for the answer.
-inline constexpr std::chrono::milliseconds kChannelQueuedMax{5'000};
+inline constexpr std::chrono::milliseconds kChannelQueuedMax{10'000};
 inline constexpr std::chrono::milliseconds kChannelAnswerMax{10'000};
 
 }  // namespace carillon::push

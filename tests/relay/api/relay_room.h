@@ -77,10 +77,10 @@ class ScriptedPublisher : public Publisher {
 
   std::function<Answer(const fanout::Publication&)> answer;
   std::function<void(const std::string& app, push::ChannelRequest, push::HearChannel)>
-      channel_answer = [](const std::string&, const push::ChannelRequest&,
-                          const push::HearChannel& hear) {
-        hear({.kind = push::ChannelAnswer::Kind::kUnsupported});
-      };
+      channel_answer =
+          [](const std::string&, const push::ChannelRequest&, const push::HearChannel& hear) {
+            hear({.kind = push::ChannelAnswer::Kind::kUnsupported});
+          };
   std::vector<fanout::Publication> published;
   fanout::EngineStats stats_now;
   bool holds = false;  // answers wait for `release`, as they do for a commit
