@@ -19,7 +19,8 @@ from world import World
 
 SIZES = [10_000, 100_000, 1_000_000, 10_000_000]
 ROUNDS = 5
-DEVICES_PER_RUN = 500_000  # at least: small audiences get several events
+DEVICES_PER_RUN = 2_000_000  # at least: small audiences get several events
+DEVICES_FROM_IDLE = 500_000  # likewise
 SPREAD_MAX = 0.10
 # Small events follow each other without a gap, so that all sizes keep the relay busy alike.
 AT_ONCE = 4
@@ -56,7 +57,8 @@ def measure(folder, case, sizes, settings):
                 events = math.ceil(DEVICES_PER_RUN / devices)
                 samples[devices] = relays[devices][1].run(events, min(AT_ONCE, events))
                 if events > 1:
-                    idle.setdefault(devices, []).append(relays[devices][1].run(events).cpu_us)
+                    few = math.ceil(DEVICES_FROM_IDLE / devices)
+                    idle.setdefault(devices, []).append(relays[devices][1].run(few).cpu_us)
             rounds.append(samples)
         peaks = {devices: machine.resident_peak_mib(world.relay.pid)
                  for devices, (world, _) in relays.items()}
