@@ -136,8 +136,8 @@ void CredentialRotation::reread() {
   }
   for (const auto& [name, app] : config_.apps) {
     for (const push::Platform platform : platforms_of(app)) {
-      const bool known = std::ranges::any_of(watched_, [&](const auto& watched) {
-        return watched->app == name && watched->platform == platform;
+      const bool known = std::ranges::any_of(watched_, [&, &app_name = name](const auto& watched) {
+        return watched->app == app_name && watched->platform == platform;
       });
       if (!known) spdlog::warn("{} is new: it is used after a restart", section_of(name, platform));
     }
