@@ -1,5 +1,6 @@
 """A carillon process with its config, its store and a key to its API."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -153,8 +154,10 @@ ca_file = "{credentials}/ca.pem"
     def thread_names(self):
         names = set()
         for task in os.listdir(f"/proc/{self._program.pid}/task"):
-            with open(f"/proc/{self._program.pid}/task/{task}/comm", encoding="ascii") as name:
-                names.add(name.read().strip())
+            # A thread may end between the listing and the look at it.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                with open(f"/proc/{self._program.pid}/task/{task}/comm", encoding="ascii") as name:
+                    names.add(name.read().strip())
         return names
 
     # --- the API
