@@ -525,9 +525,13 @@ TEST_F(GateTest, WaitsForAwaitedAnswersWhenItStopsHoweverShortTheGrace) {
     EXPECT_FALSE(stopped);
     const bool cut = grace == milliseconds(0);
     // Seen before the answer comes: otherwise either may be first.
-    if (cut) EXPECT_TRUE(waiting->closed());
+    if (cut) {
+      EXPECT_TRUE(waiting->closed());
+    }
     EXPECT_TRUE(desk_.answer_late(1));
-    if (!cut) EXPECT_TRUE(waiting->answer());
+    if (!cut) {
+      EXPECT_TRUE(waiting->answer());
+    }
     waiting.reset();
     stopping.join();
   }
