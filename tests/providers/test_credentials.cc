@@ -9,7 +9,6 @@
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <memory>
@@ -144,10 +143,6 @@ bool verify(std::string_view pem, std::string_view text, std::string_view signat
 }  // namespace
 
 TestCredentials::TestCredentials() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "carillon-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
-  directory_ = pattern;
-
   const Key ca_key = ec_key("P-256");
   const Certificate ca = make_certificate({.name = "Test CA"}, ca_key, nullptr, ca_key);
   write("ca.pem", certificate_pem(ca));
@@ -221,11 +216,6 @@ TestCredentials::TestCredentials() {
   const Key rsa = rsa_key();
   rsa_private_pem_ = private_pem(rsa);
   rsa_public_pem_ = public_pem(rsa);
-}
-
-TestCredentials::~TestCredentials() {
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
 }
 
 const TestCredentials& TestCredentials::shared() {

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/temporary_folder.h"
+
 namespace carillon::push::test {
 
 struct CertificateFiles {
@@ -15,7 +17,6 @@ struct CertificateFiles {
 class TestCredentials {
  public:
   TestCredentials();
-  ~TestCredentials();
   TestCredentials(const TestCredentials&) = delete;
   TestCredentials& operator=(const TestCredentials&) = delete;
 
@@ -55,7 +56,7 @@ class TestCredentials {
   std::string service_account_json(std::string_view token_uri) const;
 
  private:
-  std::filesystem::path directory_;
+  const TemporaryFolder directory_;
   std::string apns_public_pem_;
   std::string rsa_private_pem_;
   std::string rsa_public_pem_;

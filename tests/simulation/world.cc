@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <future>
@@ -25,18 +24,6 @@ constexpr int kClockStepsMost = 2;
 // step of the clock.
 constexpr std::int64_t kCalmEndsWithinMs = 40 * 60'000;
 
-std::filesystem::path fresh_folder() {
-  const std::filesystem::path memory = "/dev/shm";
-  std::error_code ignored;
-  const bool in_memory =
-      std::filesystem::is_directory(memory, ignored) && ::access(memory.c_str(), W_OK) == 0;
-  std::string path =
-      ((in_memory ? memory : std::filesystem::temp_directory_path()) / "simulation-XXXXXX")
-          .string();
-  if (::mkdtemp(path.data()) == nullptr) std::abort();
-  return path;
-}
-
 std::size_t lane_of(store::Platform platform) {
   return static_cast<std::size_t>(platform) - 1;
 }
@@ -44,7 +31,6 @@ std::size_t lane_of(store::Platform platform) {
 }  // namespace
 
 World::World(std::uint64_t seed) : random_(seed), plan_(FaultPlan::drawn(random_)) {
-  base_ = fresh_folder();
   limits_.repeat_bound = 8u << below(random_, 4);
   limits_.batch_devices = static_cast<std::uint32_t>(1 + below(random_, limits_.repeat_bound));
   limits_.checkpoint_interval_ms = 10;
@@ -64,8 +50,6 @@ World::World(std::uint64_t seed) : random_(seed), plan_(FaultPlan::drawn(random_
 World::~World() {
   dispatcher_.reset();
   store_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(base_, ignored);
 }
 
 // --- the relay -----------------------------------------------------------------------------------

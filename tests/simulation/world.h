@@ -14,6 +14,7 @@
 #include "tests/simulation/fault_plan.h"
 #include "tests/simulation/follower.h"
 #include "tests/simulation/phones.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::simulation {
 
@@ -121,7 +122,7 @@ class World {
 
   Random random_;
   FaultPlan plan_;
-  std::filesystem::path base_;
+  const TemporaryFolder base_{TemporaryFolder::Speed::kFast};
   int folder_ = 0;
   std::unique_ptr<store::Store> store_;
   config::Fanout limits_;

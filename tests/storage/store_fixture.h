@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,37 +17,9 @@
 
 #include "storage/sqlite/sqlite_store.h"
 #include "storage/store.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::store {
-
-// Gone with everything in it at the end of the scope.
-class TemporaryFolder {
- public:
-  // kFast: in memory where the machine has such a file system. Thousands of commits are then not
-  // spent waiting for a disk; what is tested is not durability.
-  enum class Speed : std::uint8_t { kDisk, kFast };
-  explicit TemporaryFolder(Speed speed = Speed::kDisk) {
-    const std::filesystem::path memory = "/dev/shm";
-    std::error_code ignored;
-    const bool in_memory = speed == Speed::kFast &&
-                           std::filesystem::is_directory(memory, ignored) &&
-                           ::access(memory.c_str(), W_OK) == 0;
-    const auto parent = in_memory ? memory : std::filesystem::temp_directory_path();
-    std::string path = (parent / "carillon-store-XXXXXX").string();
-    if (!::mkdtemp(path.data())) std::abort();
-    path_ = path;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 // Whoever else implements the contract runs the suite with a factory of their own.
 struct StoreFactory {

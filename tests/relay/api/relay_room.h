@@ -3,7 +3,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -21,6 +20,7 @@
 #include "relay/api/sha256.h"
 #include "storage/sqlite/sqlite_store.h"
 #include "storage/store.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::api {
 
@@ -113,15 +113,9 @@ class ScriptedPublisher : public Publisher {
 class RelayRoom {
  public:
   RelayRoom() {
-    std::string folder = (std::filesystem::temp_directory_path() / "carillon-api-XXXXXX").string();
-    folder_ = mkdtemp(folder.data());
-    auto opened = store::open_sqlite_store({.path = (folder_ / "store.db").string()});
+    auto opened = store::open_sqlite_store({.path = folder_.file("store.db")});
     if (!opened) throw std::runtime_error(opened.error().message);
     store = std::move(*opened);
-  }
-  ~RelayRoom() {
-    store.reset();
-    std::filesystem::remove_all(folder_);
   }
 
   void add_key(const std::string& name, const std::string& key, std::uint32_t scopes) const {
@@ -130,11 +124,12 @@ class RelayRoom {
     ASSERT_TRUE(put) << put.error().message;
   }
 
+ private:
+  const TemporaryFolder folder_;  // outlives the store
+
+ public:
   std::unique_ptr<store::Store> store;
   ScriptedPublisher publisher;
-
- private:
-  std::filesystem::path folder_;
 };
 
 inline fanout::Clocks real_clocks() {

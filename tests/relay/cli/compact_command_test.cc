@@ -12,6 +12,7 @@
 #include "storage/sqlite/sqlite_store.h"
 #include "tests/relay/cli/string_terminal.h"
 #include "tests/storage/store_fixture.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::cli::compact_command_test {
 namespace {
@@ -62,7 +63,7 @@ class CompactCommandTest : public testing::Test {
     EXPECT_EQ(store->stats()->devices, 100U);
   }
 
-  store::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   config::Store config_;
   StringTerminal at_;
 };

@@ -1,4 +1,5 @@
 #include "relay/cli/credential_rotation.h"
+#include "tests/temporary_folder.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -57,7 +58,6 @@ class AskedProvider final : public push::Provider {
 class CredentialRotationTest : public testing::Test {
  protected:
   CredentialRotationTest() {
-    fs::create_directories(folder_);
     write("apns.p8", "first");
     write("account.json", "account");
     write_vapid_key("vapid.pem");
@@ -68,7 +68,6 @@ class CredentialRotationTest : public testing::Test {
     rotation_.reset();
     EXPECT_EQ(alive_, static_cast<int>(adopted_.size()));
     adopted_.clear();
-    fs::remove_all(folder_);
   }
 
   void write(const std::string& name, const std::string& text) {
@@ -134,8 +133,8 @@ vapid_key_file = "vapid.pem"
     rotation_->work();
   }
 
-  const fs::path folder_ = fs::path(testing::TempDir()) /
-                           fmt::format("rotation_test_{}", static_cast<const void*>(this));
+  const TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   const fs::path config_ = folder_ / "carillon.toml";
   NoVerdicts sink_;
   CredentialRotation::Clock::time_point now_{1h};

@@ -16,6 +16,7 @@
 #include "relay/cli/exit_code.h"
 #include "storage/sqlite/sqlite_store.h"
 #include "tests/relay/cli/string_terminal.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::cli::export_command_test {
 namespace {
@@ -26,16 +27,8 @@ using testing::StartsWith;
 class ExportCommandTest : public testing::Test {
  protected:
   ExportCommandTest() {
-    std::string path = (std::filesystem::temp_directory_path() / "carillon-export-XXXXXX").string();
-    if (!::mkdtemp(path.data())) std::abort();
-    folder_ = path;
     config_.apps["video"];
     store_ = store::open_sqlite_store({.path = folder_ / "store.db"}).value();
-  }
-  ~ExportCommandTest() override {
-    store_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
   }
   void put(int devices) {
     std::vector<std::string> names;
@@ -61,14 +54,14 @@ class ExportCommandTest : public testing::Test {
   }
   std::set<std::string> exports() const {
     std::set<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
       const std::string name = entry.path().filename();
       if (!name.starts_with("store.db")) names.insert(name);
     }
     return names;
   }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
   config::Config config_;
   std::unique_ptr<store::Store> store_;
   StringTerminal at_;
@@ -171,7 +164,7 @@ TEST_F(ExportCommandTest, NamesWhatItCannotDo) {
   EXPECT_THAT(at_.err.str(), HasSubstr("--app nobody's: there is no such app in the config"));
   EXPECT_EQ(run({.file = folder_ / "nowhere" / "a"}), kExitFailure);
   EXPECT_THAT(at_.err.str(), HasSubstr("nowhere/a: No such file or directory"));
-  EXPECT_EQ(run({.file = folder_}), kExitFailure);
+  EXPECT_EQ(run({.file = folder_.path()}), kExitFailure);
   EXPECT_THAT(at_.err.str(), HasSubstr("is no regular file"));
   store_ =
       store::open_sqlite_store({.path = folder_ / "store.db", .export_bytes_free_max = 1}).value();

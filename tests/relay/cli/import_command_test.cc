@@ -13,6 +13,7 @@
 #include "relay/coding/compressor.h"
 #include "tests/relay/cli/string_terminal.h"
 #include "tests/relay/import/memory_store.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::cli {
 namespace {
@@ -51,15 +52,14 @@ TEST_F(ImportCommandTest, TellsEveryBadLineAndEndsWithItsOwnExitCode) {
 }
 
 TEST_F(ImportCommandTest, ReadsAFileAndDrawsABarOnATerminal) {
-  const auto file = std::filesystem::path(testing::TempDir()) /
-                    fmt::format("import_{}.ndjson", static_cast<const void*>(this));
+  const TemporaryFolder folder;
+  const std::string file = folder.file("devices.ndjson");
   std::ofstream(file) << line("1") << "{\n" << line("2");
   StringTerminal at;
   at.terminal.err_is_terminal = true;
   ImportOptions options;
   options.file = file;
   EXPECT_EQ(run_import(at.terminal, &store_, config_, options), kExitBadLines);
-  std::filesystem::remove(file);
   EXPECT_EQ(store_.devices.size(), 2U);
   EXPECT_THAT(at.err.str(), HasSubstr("\rimport ["));
   EXPECT_THAT(at.err.str(), HasSubstr("line 2: "));
@@ -125,15 +125,11 @@ TEST_F(ImportCommandTest, AFullDiskEndsItWithWhatIsIn) {
                                       "--resume-from-line 1\n"));
 }
 
-// A file of its own that goes with the test.
 class ImportFileTest : public ImportCommandTest {
  protected:
-  ~ImportFileTest() override { std::filesystem::remove(options_.file); }
-
   int import(const std::string& ending, std::string_view text, coding::Coding coding,
              StringTerminal& at) {
-    options_.file = std::filesystem::path(testing::TempDir()) /
-                    fmt::format("import_{}{}", static_cast<const void*>(this), ending);
+    options_.file = folder_.file("devices" + ending);
     coding::Compressor compressor(coding);
     std::string bytes;
     compressor.add(text, bytes);
@@ -142,6 +138,7 @@ class ImportFileTest : public ImportCommandTest {
     return run_import(at.terminal, &store_, config_, options_);
   }
 
+  const TemporaryFolder folder_;
   ImportOptions options_;
   std::size_t cut_ = 0;  // bytes that are missing at the file's end
 };

@@ -9,6 +9,7 @@
 #include "storage/sqlite/sqlite_store.h"
 #include "tests/relay/cli/string_terminal.h"
 #include "tests/storage/store_fixture.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::cli::inspect_command_test {
 namespace {
@@ -56,7 +57,7 @@ TEST(InspectCommand, PrintsFactsForPrograms) {
 }
 
 TEST(InspectCommand, ReadsTheStoreOfTheConfig) {
-  const store::TemporaryFolder folder;
+  const TemporaryFolder folder;
   config::Store config;
   config.path = folder.file("carillon.db");
   StringTerminal at;

@@ -13,6 +13,7 @@
 #include "tests/relay/api/relay_room.h"
 #include "tests/relay/cli/string_terminal.h"
 #include "tests/storage/store_fixture.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::cli::quarantine_command_test {
 namespace {
@@ -59,7 +60,7 @@ class QuarantineCommandTest : public testing::Test {
     return run_quarantine_decision(at_.terminal, *store_, config_, action, options);
   }
 
-  store::TemporaryFolder folder_{store::TemporaryFolder::Speed::kFast};
+  TemporaryFolder folder_{TemporaryFolder::Speed::kFast};
   std::unique_ptr<store::Store> store_;
   config::Config config_;
   StringTerminal at_;

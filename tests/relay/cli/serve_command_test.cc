@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "relay/cli/exit_code.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::cli {
 namespace {
@@ -130,11 +131,9 @@ Finished run(const std::vector<std::string>& arguments) {
 class ServeCommandTest : public testing::Test {
  protected:
   ServeCommandTest() {
-    fs::create_directories(folder_);
     write_key();
     write_config();
   }
-  ~ServeCommandTest() override { fs::remove_all(folder_); }
 
   void write_key() {
     const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"),
@@ -193,8 +192,8 @@ bundle_id = "com.example.video"
     return relay.out().substr(begin, relay.out().find('\n', begin) - begin);
   }
 
-  const fs::path folder_ =
-      fs::path(testing::TempDir()) / fmt::format("serve_test_{}", static_cast<const void*>(this));
+  const TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   const fs::path config_ = folder_ / "carillon.toml";
 };
 

@@ -11,6 +11,7 @@
 #include "relay/cli/exit_code.h"
 #include "storage/sqlite/sqlite_store.h"
 #include "tests/relay/cli/string_terminal.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::cli::stale_upkeep_test {
 namespace {
@@ -24,17 +25,9 @@ constexpr std::int64_t kToday = 20'000;  // days since 1970
 class StaleDevices : public testing::Test {
  protected:
   StaleDevices() {
-    std::string path = (std::filesystem::temp_directory_path() / "carillon-stale-XXXXXX").string();
-    if (!::mkdtemp(path.data())) std::abort();
-    folder_ = path;
     store_ = store::open_sqlite_store({.path = folder_ / "store.db"}).value();
     config_.apps["video"].stale = {.leave_out_after_days = 90, .remove_after_days = 365};
     config_.apps["mail"];
-  }
-  ~StaleDevices() override {
-    store_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
   }
   // Seen so many days ago.
   void put(const std::string& name, std::int64_t days, const std::string& app = "video") {
@@ -77,7 +70,7 @@ class StaleDevices : public testing::Test {
     return run_devices_sweep(at_.terminal, *store_, config_, options);
   }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
   std::unique_ptr<store::Store> store_;
   config::Config config_;
   StaleUpkeep::Clock::time_point now_{1h};

@@ -1,7 +1,6 @@
 #include "relay/cli/vapid_command.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -12,26 +11,21 @@
 #include "providers/webpush/p256.h"
 #include "relay/cli/exit_code.h"
 #include "tests/relay/cli/string_terminal.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::cli::vapid_command_test {
 namespace {
 
 class VapidCommandTest : public testing::Test {
  protected:
-  VapidCommandTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "carillon-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-    file_ = folder_ / "vapid.pem";
-  }
-  ~VapidCommandTest() override { std::filesystem::remove_all(folder_); }
-
   std::string content() const {
     std::ostringstream text;
     text << std::ifstream(file_).rdbuf();
     return text.str();
   }
 
-  std::filesystem::path folder_, file_;
+  const TemporaryFolder folder_;
+  const std::filesystem::path file_ = folder_ / "vapid.pem";
   StringTerminal at_;
 };
 
@@ -46,7 +40,7 @@ TEST_F(VapidCommandTest, WritesAPrivateKeyAndPrintsThePublicOneAlone) {
   EXPECT_TRUE(content().starts_with("-----BEGIN PRIVATE KEY-----"));
   EXPECT_EQ(std::filesystem::status(file_).permissions() & std::filesystem::perms::all,
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1)
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1)
       << "nothing is left beside it";
 }
 

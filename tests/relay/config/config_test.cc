@@ -12,6 +12,7 @@
 
 #include "relay/config/limits.h"
 #include "relay/config/section.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::config {
 namespace {
@@ -29,9 +30,6 @@ service_account_file = "sa.json"
 
 class ConfigTest : public testing::Test {
  protected:
-  ConfigTest() { fs::create_directories(folder_); }
-  ~ConfigTest() override { fs::remove_all(folder_); }
-
   tl::expected<Config, std::vector<Problem>> load(const std::string& text) {
     std::ofstream(file_) << text;
     return load_config(file_);
@@ -50,8 +48,8 @@ class ConfigTest : public testing::Test {
     return found;
   }
 
-  const fs::path folder_ =
-      fs::path(testing::TempDir()) / fmt::format("config_test_{}", static_cast<const void*>(this));
+  const TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   const fs::path file_ = folder_ / "carillon.toml";
 };
 

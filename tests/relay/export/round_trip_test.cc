@@ -10,6 +10,7 @@
 #include "relay/export/exporter.h"
 #include "relay/import/importer.h"
 #include "storage/sqlite/sqlite_store.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::exporting::round_trip_test {
 namespace {
@@ -24,16 +25,8 @@ constexpr std::int64_t kNowMs = 20'500 * kDayMs + 4711;
 class RoundTrip : public testing::TestWithParam<Format> {
  protected:
   RoundTrip() {
-    std::string path = (std::filesystem::temp_directory_path() / "carillon-export-XXXXXX").string();
-    if (!::mkdtemp(path.data())) std::abort();
-    folder_ = path;
     store_ = open("first.db");
     populate();
-  }
-  ~RoundTrip() override {
-    store_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
   }
   std::unique_ptr<store::Store> open(const std::string& name) const {
     return store::open_sqlite_store({.path = folder_ / name}).value();
@@ -114,7 +107,7 @@ static std::vector<std::string> sorted_lines(const std::string& text) {
   return lines;
 }
 
-std::filesystem::path folder_;
+const TemporaryFolder folder_;
 std::unique_ptr<store::Store> store_;
 };  // namespace
 

@@ -18,6 +18,7 @@
 #include "relay/fanout/event_id.h"
 #include "storage/sqlite/sqlite_store.h"
 #include "tests/relay/fanout/scripted_provider.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::fanout {
 
@@ -26,13 +27,6 @@ inline constexpr std::int64_t kStart = 1'700'000'000'000;
 class DispatcherTest : public testing::Test {
  protected:
   void SetUp() override {
-    // In memory where there is such a folder: thousands of events need not wait for a disk.
-    const std::filesystem::path memory = "/dev/shm";
-    const auto place =
-        std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
-    std::string pattern = (place / "dispatcher-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     open_store();
     limits_.repeat_bound = 64;
     limits_.batch_devices = 16;
@@ -43,7 +37,6 @@ class DispatcherTest : public testing::Test {
   void TearDown() override {
     dispatcher_.reset();
     store_.reset();
-    std::filesystem::remove_all(folder_);
   }
 
   void open_store() {
@@ -181,7 +174,8 @@ class DispatcherTest : public testing::Test {
   store::EventState state(const store::EventId& id) { return store_->event(id)->state; }
   store::Job job(const store::EventId& id) { return store_->jobs(id)->front(); }
 
-  std::filesystem::path folder_;
+  // In memory: thousands of events need not wait for a disk.
+  const TemporaryFolder folder_{TemporaryFolder::Speed::kFast};
   std::unique_ptr<store::Store> store_;
   config::Fanout limits_;
   Now now_{.calendar_ms = kStart, .monotonic_ms = 1'000};

@@ -10,6 +10,7 @@
 
 #include "relay/fanout/event_id.h"
 #include "storage/sqlite/sqlite_store.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::fanout {
 namespace {
@@ -79,9 +80,6 @@ class AgreeingProvider : public push::Provider {
 class EngineTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "engine-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     auto store = store::open_sqlite_store({.path = folder_ / "test.db", .create = true});
     ASSERT_TRUE(store) << store.error().message;
     store_ = std::move(*store);
@@ -89,7 +87,6 @@ class EngineTest : public testing::Test {
   void TearDown() override {
     engine_.reset();
     store_.reset();
-    std::filesystem::remove_all(folder_);
   }
   void start(bool silent = false) {
     engine_.reset();
@@ -121,9 +118,9 @@ class EngineTest : public testing::Test {
     publication.ttl = 1h;
     return publication;
   }
-  // Waits until the event is completed, at most ten seconds.
+  // Waits until the event is completed, at most a minute: others use its disk too.
   store::EventRecord completed(const store::EventId& id) {
-    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
     for (;;) {
       auto event = store_->event(id);
       if (!event) ADD_FAILURE() << event.error().message;
@@ -136,7 +133,7 @@ class EngineTest : public testing::Test {
     }
   }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
   config::Fanout limits_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Engine> engine_;

@@ -10,6 +10,7 @@
 
 #include "storage/sqlite/sqlite_store.h"
 #include "tests/relay/fanout/scripted_provider.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::fanout::plan_test {
 namespace {
@@ -48,9 +49,6 @@ class AskedProvider final : public ScriptedProvider {
 class PlanTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "plan-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     auto store = store::open_sqlite_store({.path = folder_ / "test.db", .create = true});
     ASSERT_TRUE(store) << store.error().message;
     store_ = std::move(*store);
@@ -63,7 +61,6 @@ class PlanTest : public testing::Test {
   void TearDown() override {
     planner_.reset();
     store_.reset();
-    std::filesystem::remove_all(folder_);
   }
   void put(const std::string& name, store::Platform platform, const std::string& token) {
     const std::string_view topics[] = {"news"};
@@ -88,7 +85,7 @@ class PlanTest : public testing::Test {
     return publication;
   }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Planner> planner_;
   ScriptedProvider apns_;

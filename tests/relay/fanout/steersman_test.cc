@@ -26,13 +26,14 @@ class SteersmanTest : public DispatcherTest {
         },
         [this](const std::string& app, store::Platform) {
           return app == app_ ? std::optional<std::size_t>(3) : std::nullopt;
-        });
+        },
+        std::chrono::seconds(60));
   }
   // The fan-out's side: answers the next wish.
   std::jthread answering(SteeringResult result) {
     return std::jthread([this, result = std::move(result)] {
       Inbox::Contents taken;
-      inbox_.take(taken, std::chrono::steady_clock::now() + std::chrono::seconds(10));
+      inbox_.take(taken, std::chrono::steady_clock::now() + std::chrono::seconds(60));
       for (SteeringRequest& request : taken.steering) {
         asked_ = request.wish.kind;
         request.done(result);
