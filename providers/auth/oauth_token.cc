@@ -49,10 +49,11 @@ void OauthToken::fetch() {
 
 bool OauthToken::prepare(http2::Stream& stream, http2::Share) {
   if (!std::exchange(wanted_, false)) return false;
+  asked_at_ = calendar_();
   // The assertion's alphabet (base64url and dots) needs no escaping in a form.
   form_ =
       fmt::format("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
-                  account_.assertion(audience_, scope_, calendar_()));
+                  account_.assertion(audience_, scope_, asked_at_));
   stream.head = &head_;
   stream.body = {form_, {}, {}};
   stream.keep_body = true;
@@ -76,7 +77,8 @@ void OauthToken::take_answer(const http2::Stream& stream) {
   if (answer.token.empty()) {
     return fail(fmt::format("{}: {}", authority_, answer.error), answer.refused);
   }
-  fetched_at_ = calendar_();
+  // A token's life begins when it is issued: after it was asked for, before the answer is here.
+  fetched_at_ = asked_at_;
   ends_at_ = fetched_at_ + answer.life;
   refresh_at_ = ends_at_ - std::min<seconds>(kRefreshEarly, answer.life / 4);
   header_ = std::make_shared<const std::string>("Bearer " + answer.token);

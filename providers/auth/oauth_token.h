@@ -84,6 +84,7 @@ class OauthToken final : public http2::RequestSource {
   http2::Backoff backoff_;
 
   std::shared_ptr<const std::string> header_;
+  Time asked_at_{};  // of the latest request
   Time fetched_at_{};
   Time refresh_at_{};
   Time ends_at_{};
