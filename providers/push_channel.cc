@@ -85,13 +85,13 @@ class PushChannel::Impl final : public http2::RequestSource,
   std::size_t window() const noexcept { return window_.load(std::memory_order_relaxed); }
 
   ProviderHealth health() const {
+    // One moment's: a request that is just leaving the queue is in one of the two numbers.
+    const std::lock_guard lock(mutex_);
     ProviderHealth health{.connections = connections_.load(std::memory_order_relaxed),
                           .stream_slots = stream_slots_.load(std::memory_order_relaxed),
                           .in_flight = in_flight_.load(std::memory_order_relaxed),
                           .queued = queued_.load(std::memory_order_relaxed),
-                          .last_error = {}};
-    const std::lock_guard lock(mutex_);
-    health.last_error = last_error_;
+                          .last_error = last_error_};
     return health;
   }
 
@@ -348,11 +348,11 @@ class PushChannel::Impl final : public http2::RequestSource,
     const http2::PoolStats stats = pool_.stats();
     connections_.store(stats.connections, std::memory_order_relaxed);
     stream_slots_.store(stats.stream_slots, std::memory_order_relaxed);
-    in_flight_.store(stats.in_flight, std::memory_order_relaxed);
     // As much again as is on the wire, so that a slot that becomes free finds the next request.
     window_.store(std::max(kWindowMin, 2 * stats.stream_slots), std::memory_order_relaxed);
     const std::string credential_error = dialect_->credential_error();
     const std::lock_guard lock(mutex_);
+    in_flight_.store(stats.in_flight, std::memory_order_relaxed);
     std::size_t in_inbox = 0;
     for (const PushBatch& push : inbox_) in_inbox += push.targets.size();
     queued_.store(waiting_count() + in_inbox, std::memory_order_relaxed);
