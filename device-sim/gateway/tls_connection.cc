@@ -93,7 +93,6 @@ void TlsConnection::on_time() {
 }
 
 void TlsConnection::on_readable() {
-  parts_.gateway.context().begin_batch(parts_.clock());
   if (read_socket()) flush();
 }
 
@@ -107,6 +106,8 @@ bool TlsConnection::read_socket() {
       return false;
     }
     parts_.gateway.counters().bytes_in.add(static_cast<std::uint64_t>(length));
+    // Now that the bytes are here: what was set before they were sent holds for them.
+    parts_.gateway.context().begin_batch(parts_.clock());
     if (!is_lingering_ &&
         !take_wire({parts_.scratch.wire.get(), static_cast<std::size_t>(length)})) {
       return false;
