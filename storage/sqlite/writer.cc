@@ -20,6 +20,9 @@ constexpr std::chrono::seconds kTruncateDelay{1};
 constexpr std::chrono::milliseconds kGuestLongTransaction{10};
 constexpr std::chrono::milliseconds kGuestGap{2};
 
+// Between two attempts at a checkpoint while the background has one of its own.
+constexpr std::chrono::milliseconds kCheckpointPause{1};
+
 // How many commits the mean of their time is about.
 constexpr int kCommitsRemembered = 8;
 
@@ -266,10 +269,19 @@ void Writer::truncate_if_due() {
   if (!checkpoint(SQLITE_CHECKPOINT_TRUNCATE)) truncate_at_ = Clock::now() + kTruncateDelay;
 }
 
-// Waits for the background's checkpoint and for readers' pages, neither of which lasts.
+// Waits for the background's checkpoint and for readers' pages, neither of which lasts. Of the
+// former SQLite says at once that it is busy and asks no handler (sqlite3_wal_checkpoint_v2): it is
+// tried again. No longer than the option says in all.
 bool Writer::checkpoint(int mode) {
-  database_.wait_when_busy(options_.checkpoint_wait);
-  const int code = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, mode, nullptr, nullptr);
+  const auto until = Clock::now() + options_.checkpoint_wait;
+  int code = SQLITE_BUSY;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    database_.wait_when_busy(std::max(left, std::chrono::milliseconds(0)));
+    code = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, mode, nullptr, nullptr);
+    if ((code & 0xff) != SQLITE_BUSY || Clock::now() >= until) break;
+    std::this_thread::sleep_for(kCheckpointPause);
+  }
   database_.wait_when_busy(options_.busy_wait);
   return code == SQLITE_OK;
 }

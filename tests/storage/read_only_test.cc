@@ -166,6 +166,9 @@ class ReadOnlyForOthers : public ReadOnly {
     if (child == 0) {
       if (root && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) ::_exit(100);
       ::setenv(kStoreVariable, path_.c_str(), 1);
+      // A share of its own would be an empty one.
+      ::unsetenv("GTEST_TOTAL_SHARDS");
+      ::unsetenv("GTEST_SHARD_INDEX");
       ::execl("/proc/self/exe", "storage_tests", "--gtest_filter=ReadOnlyAsAnotherUser.*",
               "--gtest_brief=1", nullptr);
       ::_exit(101);
