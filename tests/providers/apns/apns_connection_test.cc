@@ -108,6 +108,8 @@ TEST_F(ApnsConnectionTest, SendsOneByOneUntilATokenWasTakenAndAgainAfterOneWasRe
   });
   ASSERT_TRUE(eventually([&] { return server.requests().size() == 1 + kMany + 1; }));
   EXPECT_EQ(open_streams(), 1U);
+  // A request is written before the verdicts of those that made room for it are told.
+  ASSERT_THAT(sink.wait_for(1 + kMany), SizeIs(1 + kMany));
   EXPECT_EQ(count_of(VerdictKind::kNotSent), kMany - 1);
   EXPECT_EQ(count_of(VerdictKind::kCredentialRefused), 1U);
 

@@ -59,8 +59,9 @@ TEST(ClientCertificate, ThatNamesNothingMaySendToWhateverAppleSays) {
 }
 
 TEST(ClientCertificate, KnowsWhenItEnds) {
-  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   const auto good = ClientCertificate::from_file(files().push_certificate_file(), "");
+  // After the certificates were made.
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   ASSERT_TRUE(good.has_value()) << good.error();
   EXPECT_GT(good->expires_at(), now);
   EXPECT_LE(good->expires_at(), now + std::chrono::hours(1));

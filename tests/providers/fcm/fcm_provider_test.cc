@@ -211,7 +211,7 @@ TEST_F(FcmProviderTest, UsesTheOldTokenUntilItEndsWhenRefreshingFails) {
   timed.calendar = [&now] {
     return std::chrono::system_clock::time_point(std::chrono::seconds(now));
   };
-  timed.queued_max = 300ms;
+  timed.queued_max = 3s;  // the first waits for two connections and the token
   connect(timed);
   submit(1, 1);
   ASSERT_THAT(sink.wait_for(1), SizeIs(1));
