@@ -120,7 +120,7 @@ class Simulator {
   #control(method, target, body) {
     return new Promise((resolve, reject) => {
       const request = http.request({
-        host: '127.0.0.1', port: this.ports.control, method, path: target,
+        agent: false, host: '127.0.0.1', port: this.ports.control, method, path: target,
         headers: body ? { 'content-type': 'application/json' } : {},
       }, (response) => {
         const parts = [];

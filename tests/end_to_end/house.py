@@ -10,7 +10,7 @@ import unittest
 
 from conditions import eventually
 from relay import Relay
-from simulator import Simulator, free_port
+from simulator import HeldPort, Simulator
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = pathlib.Path(os.environ.get("CARILLON_BIN", ROOT / "build/release/bin"))
@@ -47,9 +47,15 @@ class HouseTest(unittest.TestCase):
             name = self.id().split(".", 1)[1]
             print(f"  again: CARILLON_TEST_SEED={self.seed} tests/end_to_end/run {name}", flush=True)
 
+    def hold_port(self):
+        """Nobody else's until the test is over."""
+        held = HeldPort()
+        self.addCleanup(held.close)
+        return held.number
+
     def start_simulator(self, devices, **options):
         self.credentials = self.directory / "credentials"
-        fcm_port = free_port()
+        fcm_port = self.hold_port()
         subprocess.run([ROOT / "deploy/credentials", self.credentials,
                         "--token-uri", f"https://127.0.0.1:{fcm_port}/token"],
                        check=True, stdout=subprocess.DEVNULL, env=self.environment)
@@ -61,7 +67,7 @@ class HouseTest(unittest.TestCase):
     def configure_relay(self, providers=None, **fanout):
         """Config and API key; not running."""
         self.relay = Relay(BINARIES / "carillon", self.directory, self.credentials, self.simulator,
-                           fanout, providers, self.environment)
+                           self.hold_port(), fanout, providers, self.environment)
         self.relay.key = self.relay.create_key()
         self.addCleanup(self.relay.stop)
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from program import Program, run_to_end
-from simulator import BUNDLE_ID, free_port
+from simulator import BUNDLE_ID
 
 # What the tests count on, written into the config rather than taken from its defaults.
 REPEAT_BOUND = 16_384
@@ -31,14 +31,14 @@ class Answer:
 class Relay:
     """Configured by the constructor, running from `start` on."""
 
-    def __init__(self, program_file, directory, credentials, simulator, fanout=None, providers=None,
-                 environment=None):
+    def __init__(self, program_file, directory, credentials, simulator, port, fanout=None,
+                 providers=None, environment=None):
         """`fanout`: keys of [fanout]; `providers`: keys of both APNs and FCM."""
         self._program_file = program_file
         self._program = None
         self._environment = environment
         self.directory = directory
-        self.port = free_port()
+        self.port = port
         self.config = directory / "carillon.toml"
         self.store = directory / "carillon.db"
         self.key = None

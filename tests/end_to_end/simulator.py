@@ -15,14 +15,28 @@ MIX = "apns:54,fcm:44,webpush:2"
 
 
 def free_port():
-    """A port that was free a moment ago.
-
-    For what must be known before the process that listens there starts: the address of the token
-    service is part of the service account, and a relay has to come back where it was.
-    """
+    """A port that was free a moment ago."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+class HeldPort:
+    """A port that the system gives to nobody else until `close`.
+
+    For what must be known before the process that listens there starts: the address of the token
+    service is part of the service account, and a relay has to come back where it was. The socket is
+    bound and never listens: who names the port, and has SO_REUSEADDR as this has, may listen there.
+    """
+
+    def __init__(self):
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number = self._socket.getsockname()[1]
+
+    def close(self):
+        self._socket.close()
 
 
 class Simulator:

@@ -82,13 +82,14 @@ class Credentials(HouseTest):
         self.assertEqual(status, 200, "what is sent is sent")
         self.assertIn("InvalidProviderToken", provider["credential_alarm"])
         self.assertEqual(self.replaced(), 0)
-        self.assertIn("the new credential is refused: InvalidProviderToken", self.relay.output())
+        eventually(lambda: "the new credential is refused: InvalidProviderToken"
+                   in self.relay.output(), 20, lambda: f"the log says why\n{self.relay.output()}")
         self.reach(event, self.simulator.event(event)["unique_devices"] + 200)  # it goes on
 
         # The right one comes by itself, when its file changes.
         (self.directory / "next.p8").write_bytes(second.read_bytes())
-        eventually(lambda: self.replaced() == 1, 20, lambda: f"it is taken\n{self.relay.output()}")
-        self.assertEqual(self.alarm(), 0)
+        eventually(lambda: self.replaced() == 1 and self.alarm() == 0, 20,
+                   lambda: f"it is taken\n{self.relay.output()}")
         self.assertGreater(self.pending(event), 1_000, "in the middle")
 
         # The old one is gone at Apple, and nobody notices.
