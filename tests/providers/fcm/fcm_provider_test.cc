@@ -199,6 +199,27 @@ TEST_F(FcmProviderTest, RefreshesATokenBeforeItEndsWhileTheOldOneServes) {
   EXPECT_EQ(asked, 2);
 }
 
+TEST_F(FcmProviderTest, CountsATokensLifeFromWhenItWasAskedFor) {
+  std::atomic<std::int64_t> now{1'900'000'000};
+  std::atomic<int> asked{0};
+  serve(
+      [&](const ServerRequest&) {
+        if (asked++ == 0) now += 600;  // its answer takes ten minutes
+        return access_token("one");
+      },
+      [](const ServerRequest&) { return ServerReply::ok(); });
+  auto timed = config();
+  timed.calendar = [&now] {
+    return std::chrono::system_clock::time_point(std::chrono::seconds(now));
+  };
+  connect(timed);
+  submit(1, 1);
+  ASSERT_THAT(sink.wait_for(1), SizeIs(1));
+  now += 3599 - 600 - 10;
+  submit(2, 1);
+  EXPECT_TRUE(eventually([&] { return asked == 2; })) << "ten seconds before its end";
+}
+
 TEST_F(FcmProviderTest, UsesTheOldTokenUntilItEndsWhenRefreshingFails) {
   std::atomic<std::int64_t> now{1'900'000'000};
   std::atomic<int> asked{0};
