@@ -1,7 +1,9 @@
 """What a notification costs, and what the relay holds in memory, as the audience grows.
 
-Each size has a world of its own, all of them at once, and they send by turns: what a machine's mood
-does to one size it does to its neighbours in the round, so what is judged are ratios within rounds.
+Each size has a world of its own, all of them at once, and they send by turns, in many short rounds. A
+shared machine is slower by a half for a second or a minute, in the middle of one event as well: what
+others do to its caches and clocks only ever adds to a cost. So each run is cut into slices of half a
+second, and the cost of a size is the lower quartile of its slices; their median is told beside it.
 """
 
 import math
@@ -18,20 +20,22 @@ from senders import RelaySender
 from world import World
 
 SIZES = [10_000, 100_000, 1_000_000, 10_000_000]
-ROUNDS = 5
-DEVICES_PER_RUN = 2_000_000  # at least: small audiences get several events
+ROUNDS = 8
+ROUNDS_FROM_IDLE = 5
+DEVICES_PER_RUN = 3_000_000  # at least: small audiences get several events
 DEVICES_FROM_IDLE = 500_000  # likewise
 SPREAD_MAX = 0.10
 # Small events follow each other without a gap, so that all sizes keep the relay busy alike.
-AT_ONCE = 4
+AT_ONCE = 8
 
 
 @dataclass
 class Size:
     devices: int
     per_second: float
-    cpu_us: float
-    ratio: float  # its CPU time a notification to the largest size's: median over the rounds
+    cpu_us: float  # lower quartile of all slices
+    cpu_us_median: float
+    slices: int
     relay_rss_mib: float
     # Each event to a relay that has been idle: caches are cold, and clocks may be slow.
     from_idle_cpu_us: Optional[float] = None
@@ -49,49 +53,52 @@ def measure(folder, case, sizes, settings):
             worlds.callback(world.stop)
             relays[devices] = world, RelaySender(world)
             relays[devices][1].run()  # connections are made, files come into the page cache
-        rounds, idle = [], {}
+        rounds = []
         for number, order in pairs.turns(sizes, settings.growth_rounds):
             samples = {}
             for devices in order:
                 say(f"growth, round {number + 1} of {settings.growth_rounds}: {devices:,} devices")
                 events = math.ceil(DEVICES_PER_RUN / devices)
-                samples[devices] = relays[devices][1].run(events, min(AT_ONCE, events))
-                if events > 1:
-                    few = math.ceil(DEVICES_FROM_IDLE / devices)
-                    idle.setdefault(devices, []).append(relays[devices][1].run(few).cpu_us)
+                samples[devices] = relays[devices][1].run(events, min(AT_ONCE, events), True)
             rounds.append(samples)
+        idle = {}
+        for _, order in pairs.turns([d for d in sizes if d < DEVICES_PER_RUN], ROUNDS_FROM_IDLE):
+            for devices in order:
+                say(f"growth, from idle: {devices:,} devices")
+                events = math.ceil(DEVICES_FROM_IDLE / devices)
+                idle.setdefault(devices, []).append(relays[devices][1].run(events).cpu_us)
         peaks = {devices: machine.resident_peak_mib(world.relay.pid)
                  for devices, (world, _) in relays.items()}
     kept = pairs.undisturbed(rounds)
     if not kept:
         raise RuntimeError("every round was disturbed by other guests of the machine")
-    return [size_of(devices, max(sizes), kept, peaks, idle) for devices in sizes], \
-        len(rounds) - len(kept)
+    return [size_of(devices, kept, peaks, idle) for devices in sizes], len(rounds) - len(kept)
 
 
-def size_of(devices, largest, rounds, peaks, idle):
-    def cpu_us(sample):
-        return sample.cpu_us
-
+def size_of(devices, rounds, peaks, idle):
+    slices = [cpu_us for samples in rounds for cpu_us in samples[devices].slices]
+    if not slices:
+        raise RuntimeError(f"no run to {devices:,} devices took half a second: nothing is told of them")
     return Size(devices=devices,
                 per_second=pairs.median_of(rounds, devices, lambda sample: sample.per_second),
-                cpu_us=pairs.median_of(rounds, devices, cpu_us),
-                ratio=statistics.median(pairs.ratios(rounds, devices, largest, cpu_us)),
+                cpu_us=pairs.lower_quartile(slices),
+                cpu_us_median=statistics.median(slices),
+                slices=len(slices),
                 relay_rss_mib=peaks[devices],
                 from_idle_cpu_us=statistics.median(idle[devices]) if devices in idle else None)
 
 
 def spread(sizes):
     """By how much the dearest notification is dearer than the cheapest."""
-    ratios = [size.ratio for size in sizes]
-    return max(ratios) / min(ratios) - 1
+    costs = [size.cpu_us for size in sizes]
+    return max(costs) / min(costs) - 1
 
 
 def lines(sizes, dropped=0):
-    said = ["growth: devices, relay/s, CPU us a notification, as a ratio, relay's peak MiB, "
-            "us from idle"]
+    said = ["growth: devices, relay/s, CPU us a notification (lower quartile of slices, median, "
+            "how many), relay's peak MiB, us from idle"]
     said += [f"  {size.devices:>12,} {size.per_second:>12,.0f} {size.cpu_us:>8.2f} "
-             f"{size.ratio:>6.2f} {size.relay_rss_mib:>8.1f} "
+             f"{size.cpu_us_median:>8.2f} {size.slices:>6} {size.relay_rss_mib:>8.1f} "
              + (f"{size.from_idle_cpu_us:>8.2f}" if size.from_idle_cpu_us else f"{'-':>8}")
              for size in sizes]
     if dropped:

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CONFIDENCE = 0.95
 STEAL_MAX = 0.05  # of the cores' time, while a run lasts
@@ -18,6 +18,7 @@ class Sample:
     sim_cpu_s: float
     steal: float  # share of the cores' time
     others: float  # share of the cores' time that other processes took
+    slices: list = field(default_factory=list)  # CPU us a notification, of one stretch each
 
     @property
     def per_second(self):
@@ -66,6 +67,11 @@ def median_interval(values, confidence=CONFIDENCE):
     while k + 1 <= (n + 1) // 2 and coverage(k + 1) >= confidence:
         k += 1
     return ordered[k - 1], ordered[n - k], coverage(k)
+
+
+def lower_quartile(values):
+    """A quarter of the values, rounded up, are no larger."""
+    return sorted(values)[(len(values) + 3) // 4 - 1]
 
 
 def ratios(rounds, a, b, figure):

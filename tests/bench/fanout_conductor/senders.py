@@ -45,6 +45,38 @@ def _share(user, system):
     return user / (user + system) if user + system else 1.0
 
 
+class _Slices:
+    """A run cut into stretches of `SLICE_S`: the CPU of a notification in each of them."""
+    SLICE_S = 0.5
+
+    def __init__(self, world, running):
+        """`running`: the list of (event, …) that are on their way, kept by the caller."""
+        self._world = world
+        self._running = running
+        self._completed = 0
+        self.cpu_us = []
+        self._mark(0)
+
+    def complete(self, count):
+        self._completed += count
+
+    def look(self):
+        """Costs the relay a question for each event on its way, once in a slice."""
+        if time.monotonic() < self._next_at:
+            return
+        count = self._completed + sum(
+            self._world.ask("GET", f"/v1/events/{event}")["counters"]["accepted"]
+            for event, *_ in self._running)
+        self.cpu_us.append((machine.process_seconds(self._world.relay.pid) - self._cpu_s) * 1e6 /
+                           max(1, count - self._count))
+        self._mark(count)
+
+    def _mark(self, count):
+        self._count = count
+        self._cpu_s = machine.process_seconds(self._world.relay.pid)
+        self._next_at = time.monotonic() + self.SLICE_S
+
+
 class RelaySender:
     """Events to everyone, one after the other: from POST until every outcome is recorded."""
     name = "relay"
@@ -56,36 +88,44 @@ class RelaySender:
         self._body = json.dumps(content.event(TOPIC))
         self._likely_s = {}  # by `at_once`: how long an event takes, as the shortest so far did
 
-    def run(self, events=1, at_once=1):
-        """`at_once`: how many are on their way at a time; with two the relay is never idle."""
+    def run(self, events=1, at_once=1, sliced=False):
+        """`at_once`: how many are on their way at a time; with two the relay is never idle.
+        `sliced`: the Sample tells the CPU of each half second as well."""
         world = self._world
         pid = world.relay.pid
         ticks = machine.process_user_share(pid)
         meter, began_s = _Meter(world), machine.process_seconds(pid)
         ids, running = [], []
-        for number in range(events + at_once):
-            if number >= at_once or number >= events:
-                if not running:
-                    break
-                self._wait_for(*running.pop(0), at_once)
-            if number < events:
-                running.append((world.ask("POST", "/v1/events", self._body)["id"],
-                                time.monotonic()))
-                ids.append(running[-1][0])
+        slices = _Slices(world, running) if sliced else None
+        # Who sends many asks seldom: when the younger of the elder half is over, so are the others
+        # of that half, or nearly so. At the end each of them is asked about.
+        half = max(1, at_once // 2)
+        for _ in range(events):
+            running.append((world.ask("POST", "/v1/events", self._body)["id"], time.monotonic()))
+            ids.append(running[-1][0])
+            if len(running) == at_once:
+                self._wait_for(*running[half - 1], at_once, slices)
+                del running[:half]
+                if slices:
+                    slices.complete(half * world.devices)
+        for event in running:
+            self._wait_for(*event, at_once, slices)
         now = machine.process_user_share(pid)
         sample = meter.stop(events * world.devices, machine.process_seconds(pid) - began_s,
                             _share(now[0] - ticks[0], now[1] - ticks[1]))
+        sample.slices = slices.cpu_us if slices else []
         for event in ids:
+            world.wait_until_completed(event, world.devices)
             seen = world.simulated("GET", f"/sim/events/{event}") or {}
             if seen.get("unique_devices") != world.devices or seen["received"] != world.devices:
                 raise CountMismatch(f"{world.devices} devices, the simulator saw {seen}")
         return sample
 
-    def _wait_for(self, event, posted, at_once):
+    def _wait_for(self, event, posted, at_once, slices):
         likely_s = self._likely_s.get(at_once, 0.0) - (time.monotonic() - posted)
-        # While others run nobody has to know at once.
-        pause_s = max(self._pause_s, 0.02 if at_once > 1 else 0)
-        self._world.wait_until_completed(event, self._world.devices, max(0.0, likely_s), pause_s)
+        pause_s = max(self._pause_s, 0.02 if at_once > 1 else 0)  # nobody has to know at once
+        self._world.wait_until_completed(event, self._world.devices, max(0.0, likely_s), pause_s,
+                                         meanwhile=slices.look if slices else None)
         took = time.monotonic() - posted
         self._likely_s[at_once] = min(self._likely_s.get(at_once, took), took)
 

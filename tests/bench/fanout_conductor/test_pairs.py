@@ -11,9 +11,9 @@ import pairs
 from pairs import Sample
 
 
-def sample(count=1_000, seconds=1.0, cpu_s=0.5, steal=0.0, sim_cpu_s=0.4):
+def sample(count=1_000, seconds=1.0, cpu_s=0.5, steal=0.0, sim_cpu_s=0.4, slices=()):
     return Sample(count=count, seconds=seconds, cpu_s=cpu_s, user_share=0.75, sim_cpu_s=sim_cpu_s,
-                  steal=steal, others=0.0)
+                  steal=steal, others=0.0, slices=list(slices))
 
 
 class Turns(unittest.TestCase):
@@ -89,18 +89,28 @@ class Quantiles(unittest.TestCase):
 class Growth(unittest.TestCase):
     def test_a_cost_is_flat_up_to_ten_percent(self):
         def sizes(dearest):
-            return [growth.Size(devices, 1.0, 2.0, ratio, 20.0)
-                    for devices, ratio in ((10_000, dearest), (100_000, 2.0))]
+            return [growth.Size(devices, 1.0, cpu_us, 2.0, 50, 20.0)
+                    for devices, cpu_us in ((10_000, dearest), (100_000, 2.0))]
 
         self.assertIn("is flat", growth.lines(sizes(2.2))[-1])
         self.assertIn("is not flat", growth.lines(sizes(2.21))[-1])
 
-    def test_a_size_is_compared_within_its_round(self):
-        # The machine is twice as slow in the second round: each round says that 10 costs 1.5 × 1,000.
-        rounds = [{10: sample(cpu_s=0.3 * mood), 1_000: sample(cpu_s=0.2 * mood)}
-                  for mood in (1, 2, 1)]
-        size = growth.size_of(10, 1_000, rounds, {10: 20.0}, {})
-        self.assertAlmostEqual(size.ratio, 1.5)
+    def test_slices_that_the_machine_made_dearer_leave_a_size_its_cost(self):
+        # Half of the slices, and all of one round, met a machine that was half as fast.
+        rounds = [{10: sample(slices=slices)}
+                  for slices in ([1.5, 3.0, 1.5, 3.0], [3.0] * 4, [1.5, 1.5, 1.5, 1.5])]
+        size = growth.size_of(10, rounds, {10: 20.0}, {})
+        self.assertEqual((size.cpu_us, size.cpu_us_median, size.slices), (1.5, 2.25, 12))
+
+    def test_a_size_that_sent_for_less_than_a_slice_is_an_error(self):
+        with self.assertRaises(RuntimeError):
+            growth.size_of(10, [{10: sample()}], {10: 20.0}, {})
+
+
+class LowerQuartile(unittest.TestCase):
+    def test_a_quarter_of_the_values_rounded_up_are_no_larger(self):
+        self.assertEqual([pairs.lower_quartile(list(range(count, 0, -1)))
+                          for count in (1, 3, 4, 5, 8, 9)], [1, 1, 1, 2, 2, 3])
 
 
 class Guard(unittest.TestCase):

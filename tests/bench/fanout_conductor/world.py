@@ -24,6 +24,7 @@ CLIENT_EMAIL = "push@carillon.example"
 SEED = 7
 PORT_ATTEMPTS = 5
 TOPIC = "everyone"
+LOOK_S = 0.25  # who waits for an event looks up at least as often
 # Device populations: what h2load does at once for APNs and FCM together is 55:45, as in the mix.
 MIXES = {"apns": "apns:100", "fcm": "fcm:100", "mix": "apns:55,fcm:45"}
 
@@ -231,11 +232,13 @@ streams_max = {self.settings.streams_fcm}
             raise RuntimeError(f"{method} {path}: {answer.status} {content[:500]!r}")
         return json.loads(content) if content else None
 
-    def wait_until_completed(self, event, expected, likely_s=0.0, pause_s=0.004, within_s=600):
-        """The event's document when it is over. Questions cost the relay some 0.2 ms each, a tenth
-        of what 10,000 notifications do: none before most of `likely_s`, then the later the denser."""
+    def wait_until_completed(self, event, expected, likely_s=0.0, pause_s=0.004, within_s=600,
+                             meanwhile=None):
+        """The event's document when it is over. Questions cost the relay some 0.1 ms each, a percent
+        of what 10,000 notifications do: none before most of `likely_s`, then the later the denser.
+        `meanwhile` is called at least every `LOOK_S`."""
         began = time.monotonic()
-        time.sleep(0.9 * likely_s)
+        self._pause(0.9 * likely_s, meanwhile)
         while True:
             document = self.ask("GET", f"/v1/events/{event}")
             if document["state"] == "completed":
@@ -245,7 +248,15 @@ streams_max = {self.settings.streams_fcm}
                 raise RuntimeError(f"the event did not complete: {document}\n{self.relay.output()}")
             done = document["counters"]["accepted"]
             left_s = (expected - done) / done * waited if done else 0.02
-            time.sleep(max(pause_s, min(0.25, max(0.02 * waited, 0.8 * left_s))))
+            self._pause(max(pause_s, min(LOOK_S, max(0.02 * waited, 0.8 * left_s))), meanwhile)
+
+    @staticmethod
+    def _pause(seconds, meanwhile):
+        until = time.monotonic() + seconds
+        while (left_s := until - time.monotonic()) > 0:
+            time.sleep(min(left_s, LOOK_S))
+            if meanwhile:
+                meanwhile()
 
     def wait_for_receipts(self, expected, within_s=120):
         """Until the simulator has accepted as many APNs pushes since it started; more is an error."""
