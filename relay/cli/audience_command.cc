@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <ostream>
 
@@ -43,6 +44,18 @@ int run_audience_count(Terminal& terminal, store::Store& store,
   }
   const std::uint64_t devices =
       std::accumulate(count->devices.begin(), count->devices.end(), std::uint64_t{0});
+  if (options.json) {
+    terminal.out << nlohmann::ordered_json{{"subscribers", count->subscribers},
+                                           {"devices", devices},
+                                           {"by_platform",
+                                            {{"apns", count->devices[0]},
+                                             {"fcm", count->devices[1]},
+                                             {"webpush", count->devices[2]}}},
+                                           {"took_ms", took.count()}}
+                        .dump()
+                 << std::endl;
+    return kExitOk;
+  }
   terminal.out << fmt::format("{} subscribers, {} devices: {} apns, {} fcm, {} webpush ({})\n",
                               grouped(count->subscribers), grouped(devices),
                               grouped(count->devices[0]), grouped(count->devices[1]),

@@ -13,6 +13,7 @@ namespace carillon::cli {
 struct AudienceCountOptions {
   std::string app;
   std::string condition;
+  bool json = false;  // one object, as the API answers, instead of a sentence
 };
 
 // Nothing: the condition can be counted. Otherwise an exit code, after stderr was told what is

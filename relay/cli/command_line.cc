@@ -24,7 +24,7 @@
 #include "relay/cli/inspect_command.h"
 #include "relay/cli/installation.h"
 #include "relay/cli/keys_command.h"
-#include "relay/cli/publish_command.h"
+#include "relay/cli/publish_command_line.h"
 #include "relay/cli/quarantine_command.h"
 #include "relay/cli/serve_command.h"
 #include "relay/cli/stop_signals.h"
@@ -57,7 +57,7 @@ class CommandLine {
     add_devices();
     quarantine_.declare(app_, chosen_);
     add_keys();
-    add_publish();
+    publish_.declare(app_);
     add_watch();
     events_.declare(app_);
     channels_.declare(app_, chosen_);
@@ -273,6 +273,7 @@ class CommandLine {
     add_config_option(count);
     count->add_option("--app", audience_.app, "the app")->required()->type_name("APP");
     count->add_option("CONDITION", audience_.condition, "which devices")->required();
+    count->add_flag("--json", audience_.json, "one JSON object, as the API answers");
   }
 
   void add_devices() {
@@ -339,43 +340,6 @@ class CommandLine {
     vapid->add_option("--out", vapid_file_, "where the private key goes")->required();
   }
 
-  void add_publish() {
-    CLI::App* const command = add(
-        app_, "publish", "Send one event over the relay's API; prints its id",
-        "  carillon publish --app video --topic channel-42 --title 'New upload' \\\n"
-        "    --body 'Bells of Bruges' --data video=bruges-3 --ttl 1h --watch",
-        [this] {
-          return with_api([this](ApiClient& api) { return run_publish(terminal_, api, publish_); });
-        });
-    add_api_options(command, address_);
-    command->add_option("--app", publish_.app, "the app")->required()->type_name("APP");
-    CLI::Option_group* const audience =
-        command->add_option_group("audience", "who gets it, each device once");
-    audience->add_option("--topic", publish_.topics, "everyone who follows it; may be repeated");
-    audience->add_option("--condition", publish_.condition,
-                         "every device of which it is true: \"'sports' in topics && ...\"");
-    audience->add_option("--subscriber", publish_.subscribers, "all devices of these users");
-    audience->add_option("--device", publish_.devices, "these devices");
-    audience->require_option(1, 0);  // any of them, together
-    command->add_option("--title", publish_.title, "");
-    command->add_option("--body", publish_.body, "");
-    command->add_option("--image", publish_.image, "")->type_name("URL");
-    command->add_option("--data", publish_.data, "a pair for the app; may be repeated")
-        ->type_name("NAME=VALUE");
-    command->add_option("--ttl", publish_ttl_, "how long it is worth sending: 90s, 15m, 1h, 2d")
-        ->check([](const std::string& text) {
-          const auto ttl = parse_duration(text);
-          return ttl ? std::string() : ttl.error();
-        });
-    command->add_option("--priority", publish_.priority, "urgent, normal or bulk")
-        ->check(CLI::IsMember({"urgent", "normal", "bulk"}));
-    command->add_option("--collapse-key", publish_.collapse_key,
-                        "replaces an earlier notification with the same key");
-    command->add_option("--idempotency-key", publish_.idempotency_key,
-                        "a repeated call with the same key sends nothing new");
-    command->add_flag("--watch", publish_.watch, "then show its progress to the end");
-  }
-
   void add_watch() {
     CLI::App* const command =
         add(app_, "watch", "Show an event's progress to its end",
@@ -397,7 +361,6 @@ class CommandLine {
   }
 
   int with_api(const std::function<int(ApiClient&)>& command) {
-    if (!publish_ttl_.empty()) publish_.ttl = *parse_duration(publish_ttl_);
     auto api = ApiClient::connect_to(address_, terminal_);
     if (api) return command(*api);
     explain(terminal_, api.error());
@@ -503,8 +466,8 @@ class CommandLine {
   std::string key_name_;
   std::string vapid_file_;
   std::string key_scopes_;
-  PublishOptions publish_;
-  std::string publish_ttl_;
+  PublishCommandLine publish_{
+      terminal_, [this](std::function<int()> command) { chosen_ = std::move(command); }};
   WatchOptions watch_;
   EventsCommandLine events_{terminal_,
                             [this](std::function<int()> command) { chosen_ = std::move(command); }};

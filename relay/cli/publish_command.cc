@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -19,6 +21,12 @@ void put_if_given(json& object, const char* name, const std::string& value) {
 }  // namespace
 
 tl::expected<std::string, std::string> event_body(const PublishOptions& options) {
+  if (options.app.empty()) return tl::unexpected(std::string("--app is missing, or --file"));
+  if (options.topics.empty() && options.condition.empty() && options.subscribers.empty() &&
+      options.devices.empty()) {
+    return tl::unexpected(std::string(
+        "nobody would get it: say --topic, --condition, --subscriber or --device, or --file"));
+  }
   json event{{"app", options.app}};
   if (options.topics.size() == 1) {
     event["topic"] = options.topics.front();
@@ -54,8 +62,28 @@ tl::expected<std::string, std::string> event_body(const PublishOptions& options)
   }
 }
 
+tl::expected<std::string, std::string> event_file(const std::string& name,
+                                                  std::istream& standard_input) {
+  std::ifstream file;
+  if (name != "-") file.open(name, std::ios::binary);
+  std::istream& from = name == "-" ? standard_input : file;
+  if (!from || std::filesystem::is_directory(name)) {
+    return tl::unexpected(fmt::format("{} cannot be read", name));
+  }
+  std::string text(kEventFileBytesMax + 1, '\0');
+  from.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(from.gcount()));
+  if (text.size() > kEventFileBytesMax) {
+    return tl::unexpected(
+        fmt::format("{} has more than {} bytes, which is no event", name, kEventFileBytesMax));
+  }
+  if (!json::accept(text)) return tl::unexpected(fmt::format("{} is not valid JSON", name));
+  return text;
+}
+
 int run_publish(Terminal& terminal, ApiClient& api, const PublishOptions& options) {
-  const auto body = event_body(options);
+  const auto body =
+      options.file.empty() ? event_body(options) : event_file(options.file, terminal.in);
   if (!body) {
     terminal.err << fmt::format("carillon: {}\n", body.error());
     return kExitUsage;

@@ -13,7 +13,10 @@
 
 namespace carillon::cli {
 
+inline constexpr std::size_t kEventFileBytesMax = 1u << 20;  // beyond what the relay takes
+
 struct PublishOptions {
+  std::string file;  // the whole event as JSON; "-": standard input. Then only the last four count
   std::string app;
   // Who gets it: any of these, at least one.
   std::vector<std::string> topics;
@@ -30,8 +33,13 @@ struct PublishOptions {
   WatchOptions watching;  // `event` is filled in
 };
 
-// The body of POST /v1/events. Pure. The error is a sentence about the options.
+// The body of POST /v1/events from the options other than `file`. Pure. The error is a sentence
+// about the options.
 tl::expected<std::string, std::string> event_body(const PublishOptions& options);
+
+// The body as it stands in the file, or on `standard_input` for "-".
+tl::expected<std::string, std::string> event_file(const std::string& name,
+                                                  std::istream& standard_input);
 
 // Prints the event's id alone on a line. kExitOk if it was accepted and, with `watch`, completed.
 int run_publish(Terminal& terminal, ApiClient& api, const PublishOptions& options);

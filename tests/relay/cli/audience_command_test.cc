@@ -12,6 +12,7 @@ namespace carillon::cli::audience_command_test {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class AudienceCommandTest : public testing::Test {
  protected:
@@ -35,6 +36,17 @@ TEST_F(AudienceCommandTest, CountsWhatTheConditionNames) {
                                        "300,000 fcm, 1 webpush ("));
 }
 
+TEST_F(AudienceCommandTest, AnswersAsTheApiDoesIfAskedForJson) {
+  store_.count_audience = [](std::string_view, const store::Audience&) {
+    return store::AudienceCount{.subscribers = 4, .devices = {3, 2, 1}};
+  };
+  EXPECT_EQ(run_audience_count(at_.terminal, store_,
+                               {.app = "video", .condition = "'a' in topics", .json = true}),
+            kExitOk);
+  EXPECT_THAT(at_.out.str(), StartsWith(R"({"subscribers":4,"devices":6,"by_platform":{"apns":3,)"
+                                        R"("fcm":2,"webpush":1},"took_ms":)"));
+}
+
 TEST_F(AudienceCommandTest, ShowsWhereAConditionIsWrong) {
   EXPECT_EQ(refuse_condition(at_.terminal, config_,
                              {.app = "video", .condition = "locale == 'de' && platform == 'ios'"}),
@@ -56,7 +68,9 @@ TEST_F(AudienceCommandTest, TellsWhatTheStoreSays) {
     return tl::unexpected(
         store::Error{.kind = store::Error::Kind::kIo, .message = "the disk is gone"});
   };
-  EXPECT_EQ(run_audience_count(at_.terminal, store_, {"video", "'a' in topics"}), kExitFailure);
+  EXPECT_EQ(
+      run_audience_count(at_.terminal, store_, {.app = "video", .condition = "'a' in topics"}),
+      kExitFailure);
   EXPECT_EQ(at_.err.str(), "carillon: the disk is gone\n");
 }
 

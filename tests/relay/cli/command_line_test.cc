@@ -66,6 +66,8 @@ TEST(CommandLine, WhatMakesNoSenseIsAUsageError) {
       {"publish", "--app", "video", "--topic", "t", "--ttl", "soon"},
       {"publish", "--app", "video", "--topic", "t", "--priority", "high"},
       {"publish", "--topic", "t"},
+      {"publish", "--file", "event.json", "--app", "video"},
+      {"publish", "--file", "event.json", "--title", "x"},
       {"watch"},
   };
   for (const auto& words : kCases) {

@@ -5,7 +5,9 @@
 #include <httplib.h>
 
 #include <atomic>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +17,7 @@
 #include "relay/cli/publish_command.h"
 #include "relay/cli/watch_command.h"
 #include "tests/relay/cli/string_terminal.h"
+#include "tests/temporary_folder.h"
 
 namespace carillon::cli {
 namespace {
@@ -292,6 +295,7 @@ TEST_F(HttpCommandsTest, PublishShowsTheFieldsOfAProblem) {
   ApiClient api = client();
   PublishOptions options;
   options.app = "video";
+  options.topics = {""};
   EXPECT_EQ(run_publish(at_.terminal, api, options), kExitFailure);
   EXPECT_EQ(at_.err.str(),
             "carillon: The body is not as it should be (400)\n"
@@ -300,8 +304,60 @@ TEST_F(HttpCommandsTest, PublishShowsTheFieldsOfAProblem) {
   EXPECT_EQ(at_.out.str(), "");
 }
 
+TEST_F(HttpCommandsTest, PublishSendsAFilesEventAsItIs) {
+  std::string body;
+  server_.server.Post("/v1/events", [&](const auto& request, auto& response) {
+    body = request.body;
+    response.status = 202;
+    response.set_content(json{{"id", kEvent}}.dump(), "application/json");
+  });
+  server_.start();
+  ApiClient api = client();
+  const std::string event =
+      R"({"app":"video","topic":"t","notification":{"title":"x","localized":{"de":{"title":"y"}}}})";
+  const TemporaryFolder folder;
+  PublishOptions options;
+  options.file = folder.file("event.json");
+  std::ofstream(options.file) << event;
+  EXPECT_EQ(run_publish(at_.terminal, api, options), kExitOk) << at_.err.str();
+  EXPECT_EQ(body, event);
+  at_.in.str(event + "\n");
+  options.file = "-";
+  EXPECT_EQ(run_publish(at_.terminal, api, options), kExitOk) << at_.err.str();
+  EXPECT_EQ(body, event + "\n");
+}
+
+TEST(EventFile, IsRefusedWithItsNameIfItIsNoEvent) {
+  std::istringstream none;
+  const TemporaryFolder folder;
+  const std::string name = folder.file("event.json");
+  EXPECT_EQ(event_file(name, none).error(), name + " cannot be read");
+  EXPECT_EQ(event_file(folder.path(), none).error(), folder.path().string() + " cannot be read");
+  std::ofstream(name) << R"({"app":)";
+  EXPECT_EQ(event_file(name, none).error(), name + " is not valid JSON");
+  const auto of_size = [&](std::size_t size) {
+    std::ofstream(name) << '"' << std::string(size - 2, 'x') << '"';
+    return event_file(name, none);
+  };
+  EXPECT_EQ(of_size(kEventFileBytesMax)->size(), kEventFileBytesMax);
+  EXPECT_EQ(of_size(kEventFileBytesMax + 1).error(),
+            name + " has more than 1048576 bytes, which is no event");
+}
+
+TEST(EventBody, NamesTheAppAndSomebodyToSendTo) {
+  PublishOptions options;
+  options.topics = {"t"};
+  EXPECT_THAT(event_body(options).error(), HasSubstr("--app is missing"));
+  options.app = "video";
+  EXPECT_TRUE(event_body(options));
+  options.topics.clear();
+  EXPECT_THAT(event_body(options).error(), HasSubstr("nobody would get it"));
+}
+
 TEST(EventBody, RefusesDataThatIsNoPairOrTwice) {
   PublishOptions options;
+  options.app = "video";
+  options.topics = {"t"};
   options.data = {"novalue"};
   EXPECT_THAT(event_body(options).error(), HasSubstr("name=value"));
   options.data = {"=x"};
