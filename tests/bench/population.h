@@ -15,7 +15,9 @@ namespace carillon::bench {
 
 inline constexpr std::string_view kApp = "bench";
 inline constexpr std::string_view kTopicOfAll = "all", kTopicOfTenth = "tenth",
-                                  kTopicOfHundredth = "hundredth-7";
+                                  kTopicOfHundredth = "hundredth-7", kSmallTopic = "small-7";
+// Nobody hears it in what is imported: who is to be in it is put there afterwards.
+inline constexpr std::string_view kTopicOfThousandth = "thousandth";
 
 // Well mixed bits of a number (the finalizer of SplitMix64, Steele, Lea, Flood 2014).
 std::uint64_t mixed(std::uint64_t number);

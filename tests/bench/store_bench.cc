@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "tests/bench/condition_figures.h"
 #include "tests/bench/hardware.h"
 #include "tests/bench/postgres_figures.h"
 #include "tests/bench/service_figures.h"
@@ -29,7 +30,8 @@ struct Options {
   std::string folder = std::filesystem::temp_directory_path().string();
 };
 
-constexpr std::uint64_t kDevicesMin = 10'000;  // smaller topics are empty by chance
+constexpr std::uint64_t kDevicesMin = 10'000;   // smaller topics are empty by chance
+constexpr std::uint64_t kConditionEvents = 16;  // numbers of events from here are for conditions
 constexpr const char* kUsage = R"(usage: tests/bench/store [options]
 
   --devices N           devices in the store (default 10000000, at least 10000)
@@ -110,8 +112,10 @@ class Bench {
     imports();
     increments();
     scans();
+    conditions();
     service();
     figures_["rss_mib"] = rss_mib_;
+    figures_.update(further_);
     return figures_;
   }
 
@@ -125,6 +129,11 @@ class Bench {
   void keep(const char* key, double value, const std::string& note = {}) {
     figures_[key] = value;
     say("{:<28}{:>14.1f}{}{}", key, value, note.empty() ? "" : "  ", note);
+  }
+  // Of what came later: told at its place, and after the others in the object.
+  void keep_further(const char* key, double value, const std::string& note) {
+    further_[key] = value;
+    say("{:<28}{:>14.3f}  {}", key, value, note);
   }
   Import import(const std::string& lines) {
     settle();
@@ -181,6 +190,7 @@ class Bench {
   }
 
   void scans() {
+    subscribe_thousandth(*open_store(store_), options_.devices);
     settle();
     begin_resident_peak();
     const auto store = open_store(store_);
@@ -200,6 +210,21 @@ class Bench {
     double rate = 0;
     for (int i = 0; i < 3; ++i) rate = std::max(rate, scan_audience(store, job).per_second());
     return rate;
+  }
+
+  void conditions() {
+    begin_resident_peak();
+    const auto store = open_store(store_);
+    const ConditionScan scan = scan_conditions(*store, kConditionEvents);
+    keep_further(
+        "condition_scan_ratio", scan.ratio(),
+        fmt::format("{:.2f} ms of CPU, the thousandth {:.2f} ms; accepted in {:.0f} ms: {}",
+                    1e3 * scan.cpu_seconds, 1e3 * scan.smallest_cpu_seconds,
+                    1e3 * scan.accept_seconds, scan.condition));
+    const SlowestCount count = count_conditions(*store);
+    keep_further("count_seconds_max", count.seconds,
+                 fmt::format("of {} conditions: {}", count.conditions, count.condition));
+    rss_mib_ = std::max(rss_mib_, resident_peak_mib());
   }
 
   void service() {
@@ -236,7 +261,7 @@ class Bench {
   const Options options_;
   const Folder folder_;
   const std::string store_;
-  nlohmann::ordered_json figures_;
+  nlohmann::ordered_json figures_, further_;
   double rss_mib_ = 0;
   std::uint64_t registered_ = 0;
 };

@@ -17,12 +17,6 @@ constexpr std::size_t kBlockBytes = 256 * 1024;
 constexpr std::size_t kPageDevices = 5'000;
 constexpr std::uint64_t kSeed = 42;
 
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 template <class NumberAt>
 void write_numbers(const std::string& path, std::uint64_t count, Topics topics,
                    NumberAt number_at) {
@@ -52,6 +46,12 @@ carillon::import::ImportReport feed_file(import::Importer& importer, const std::
 }
 
 }  // namespace
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 void write_lines(const std::string& path, std::uint64_t first, std::uint64_t count, Order order,
                  Topics topics) {
@@ -110,13 +110,13 @@ std::uint64_t file_bytes(const std::string& path) {
   return std::filesystem::file_size(path);
 }
 
-store::JobKey accept_event(store::Store& store, std::string_view topic, std::uint64_t number) {
+store::JobKey accept_event(store::Store& store, store::Audience audience, std::uint64_t number) {
   store::NewEvent event;
   for (std::size_t i = 0; i < 8; ++i) {
     event.id[i] = static_cast<std::uint8_t>(number >> (56 - 8 * i));
   }
   event.app = kApp;
-  event.audience.topics = {std::string(topic)};
+  event.audience = std::move(audience);
   event.content = "{}";
   event.accepted_ms = now_ms();
   event.expires_ms = event.accepted_ms + 3'600'000;
@@ -125,8 +125,15 @@ store::JobKey accept_event(store::Store& store, std::string_view topic, std::uin
   return {.event = event.id, .platform = store::Platform::kApns};
 }
 
+store::JobKey accept_event(store::Store& store, std::string_view topic, std::uint64_t number) {
+  store::Audience audience;
+  audience.topics = {std::string(topic)};
+  return accept_event(store, std::move(audience), number);
+}
+
 Scan scan_audience(store::Store& store, const store::JobKey& job) {
   const Stopwatch watch;
+  const double cpu_before = thread_cpu_seconds();
   auto scan = store.scan(job);
   if (!scan) throw std::runtime_error(scan.error().message);
   store::DevicePage page;
@@ -137,6 +144,7 @@ Scan scan_audience(store::Store& store, const store::JobKey& job) {
     whole.devices += page.devices.size();
   } while (!page.end);
   whole.seconds = watch.seconds();
+  whole.cpu_seconds = thread_cpu_seconds() - cpu_before;
   return whole;
 }
 

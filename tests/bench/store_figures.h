@@ -30,12 +30,17 @@ std::unique_ptr<store::Store> open_store(const store::SqliteStoreOptions& option
 std::unique_ptr<store::Store> open_store(const std::string& path, bool exclusive = false);
 std::uint64_t file_bytes(const std::string& path);
 
-// An event to the topic, accepted now; what is frozen is what is read.
+std::int64_t now_ms();
+
+// An event accepted now; what is frozen is what is read. No two have the same number.
+store::JobKey accept_event(store::Store& store, store::Audience audience, std::uint64_t number);
+// ... to the topic.
 store::JobKey accept_event(store::Store& store, std::string_view topic, std::uint64_t number);
 
 struct Scan {
   std::uint64_t devices = 0;
   double seconds = 0;
+  double cpu_seconds = 0;  // of the reading thread
   double per_second() const { return static_cast<double>(devices) / seconds; }
 };
 // The whole audience of a job in pages of what the fan-out reads.

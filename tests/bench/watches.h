@@ -21,6 +21,9 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
+// CPU time that the calling thread has had so far.
+double thread_cpu_seconds();
+
 // The largest resident memory of this process since `begin_resident_peak`, in MiB (Linux only;
 // where the kernel refuses to begin anew: since the start).
 void begin_resident_peak();
