@@ -20,7 +20,7 @@ constexpr std::int64_t kNowMs = 1'800'000'000'000;
 // 64 threads that call `request(number)`, numbers ascending, until it says no or `seconds` are
 // over.
 struct Crowd {
-  std::vector<double> at;  // when each request was answered, seconds since the start
+  std::uint64_t answered = 0;
   double seconds = 0;
 };
 
@@ -31,17 +31,17 @@ Crowd run_clients(double seconds, const std::function<bool(std::uint64_t)>& requ
   std::string failure;
   Crowd crowd;
   const auto client = [&] {
-    std::vector<double> at;
+    std::uint64_t answered = 0;
     try {
       while (watch.seconds() < seconds && request(next.fetch_add(1, std::memory_order_relaxed))) {
-        at.push_back(watch.seconds());
+        ++answered;
       }
     } catch (const std::exception& error) {
       const std::lock_guard lock(mutex);
       failure = error.what();
     }
     const std::lock_guard lock(mutex);
-    crowd.at.insert(crowd.at.end(), at.begin(), at.end());
+    crowd.answered += answered;
   };
   std::vector<std::thread> clients;
   for (int i = 0; i < kClients; ++i) clients.emplace_back(client);
@@ -104,9 +104,9 @@ Upserts upsert_beside_scan(store::Store& store, const store::JobKey& broadcast,
   broadcast_thread.join();
   if (!failure.empty()) throw std::runtime_error(failure);
   const auto after = store.stats();
-  figures.per_second = static_cast<double>(crowd.at.size()) / crowd.seconds;
+  figures.per_second = static_cast<double>(crowd.answered) / crowd.seconds;
   figures.scan_beside = scanned.per_second();
-  figures.next_device = devices + crowd.at.size() + kClients + 1;
+  figures.next_device = devices + crowd.answered + kClients + 1;
   if (before && after) {
     figures.group = static_cast<double>(after->committed_requests - before->committed_requests) /
                     static_cast<double>(after->commits - before->commits);
@@ -116,20 +116,31 @@ Upserts upsert_beside_scan(store::Store& store, const store::JobKey& broadcast,
 
 ColdStart upsert_cold(store::Store& store, std::uint64_t devices, std::uint64_t first_new,
                       double full, double seconds_max) {
-  constexpr double kWindow = 0.1;  // seconds
-  const Crowd crowd = run_clients(
-      seconds_max, [&](std::uint64_t number) { return upsert(store, devices, first_new, number); });
-  std::vector<double> windows(static_cast<std::size_t>(seconds_max / kWindow) + 1, 0);
+  constexpr double kWindow = 0.1;      // seconds
+  constexpr std::size_t kInARow = 10;  // windows
+  std::vector<std::atomic<std::uint32_t>> windows(static_cast<std::size_t>(seconds_max / kWindow) +
+                                                  1);
+  const auto is_full = [&](std::size_t window) {
+    return static_cast<double>(windows[window].load()) / kWindow >= 0.9 * full;
+  };
+  const Stopwatch watch;
+  run_clients(seconds_max, [&](std::uint64_t number) {
+    upsert(store, devices, first_new, number);
+    const auto now = static_cast<std::size_t>(watch.seconds() / kWindow);
+    if (now >= windows.size()) return false;
+    ++windows[now];
+    // The window under way is not over: those before it are looked at.
+    std::size_t row = 0;
+    while (row < kInARow && row < now && is_full(now - 1 - row)) ++row;
+    return row < kInARow;
+  });
   ColdStart cold;
-  for (const double at : crowd.at) {
-    if (at < 1) ++cold.first_second;
-    const auto window = static_cast<std::size_t>(at / kWindow);
-    if (window < windows.size()) ++windows[window];
-  }
-  cold.seconds_to_full = -1;
+  std::size_t row = 0;
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    if (windows[i] / kWindow < 0.9 * full) continue;
-    cold.seconds_to_full = static_cast<double>(i) * kWindow;
+    if (i < kInARow) cold.first_second += windows[i].load();
+    row = is_full(i) ? row + 1 : 0;
+    if (row < kInARow) continue;
+    cold.seconds_to_full = static_cast<double>(i + 1 - kInARow) * kWindow;
     break;
   }
   return cold;
@@ -143,7 +154,7 @@ double erasures_per_second(store::Store& store, std::uint64_t devices, double se
     if (!erased) throw std::runtime_error(erased.error().message);
     return true;
   });
-  return static_cast<double>(crowd.at.size()) / crowd.seconds;
+  return static_cast<double>(crowd.answered) / crowd.seconds;
 }
 
 }  // namespace carillon::bench

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "storage/store.h"
@@ -24,9 +25,11 @@ Upserts upsert_beside_scan(store::Store& store, const store::JobKey& broadcast,
 
 // Upserts from the first moment after a start, in windows of a tenth of a second.
 struct ColdStart {
-  double first_second = 0;     // upserts/s in the first second
-  double seconds_to_full = 0;  // until a window reaches 90 % of `full`; < 0: never did
+  double first_second = 0;  // upserts/s in the first second
+  // Until the first of ten windows in a row that each reach 90 % of `full`; none: never did.
+  std::optional<double> seconds_to_full;
 };
+// Ends when that is known, after `seconds_max` (more than a second) at the latest.
 ColdStart upsert_cold(store::Store& store, std::uint64_t devices, std::uint64_t first_new,
                       double full, double seconds_max);
 

@@ -30,14 +30,18 @@ struct Options {
   std::string folder = std::filesystem::temp_directory_path().string();
 };
 
-constexpr std::uint64_t kDevicesMin = 10'000;   // smaller topics are empty by chance
-constexpr std::uint64_t kConditionEvents = 16;  // numbers of events from here are for conditions
+constexpr std::uint64_t kDevicesMin = 10'000;  // smaller topics are empty by chance
+constexpr double kSecondsMin = 0.1, kSecondsMax = 3600;
+constexpr double kColdWatch = 12;  // times --seconds: a minute, if nothing else is asked for
+// Numbers of events from here on are for conditions.
+constexpr std::uint64_t kConditionEvents = 16;
 constexpr const char* kUsage = R"(usage: tests/bench/store [options]
 
   --devices N           devices in the store (default 10000000, at least 10000)
   --postgres-devices N  devices in PostgreSQL (default 1000000 or --devices, what is less; at least 10000)
   --no-postgres         leave PostgreSQL out
-  --seconds S           of each open-ended measurement (default 5)
+  --seconds S           of each open-ended measurement (default 5, at least 0.1); a cold start is
+                        watched for up to twelve times that
   --folder PATH         where the files are made, some 6 GB for 10 M devices (default: the system's
                         temporary folder)
   --json                one JSON object on the last line
@@ -48,6 +52,17 @@ std::uint64_t natural(std::string_view option, std::string_view text, std::uint6
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < min) {
     throw std::invalid_argument(fmt::format("{}: must be a number of at least {}", option, min));
+  }
+  return value;
+}
+
+double seconds(std::string_view option, std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= kSecondsMin) ||
+      value > kSecondsMax) {
+    throw std::invalid_argument(fmt::format("{}: must be a number of seconds from {} to {}", option,
+                                            kSecondsMin, kSecondsMax));
   }
   return value;
 }
@@ -65,7 +80,7 @@ Options parse(int argc, char** argv) {
     } else if (option == "--postgres-devices") {
       options.postgres_devices = natural(option, value(), kDevicesMin);
     } else if (option == "--seconds") {
-      options.seconds = static_cast<double>(natural(option, value(), 1));
+      options.seconds = seconds(option, value());
     } else if (option == "--folder") {
       options.folder = value();
     } else if (option == "--json") {
@@ -244,13 +259,13 @@ class Bench {
     drop_from_page_cache(store_);
     {
       const auto store = open_store(store_, true);
+      const double watched = kColdWatch * options_.seconds;
       const ColdStart cold =
-          upsert_cold(*store, registered_, warm.next_device, warm.per_second, 2 * options_.seconds);
+          upsert_cold(*store, registered_, warm.next_device, warm.per_second, watched);
       say("cold start                  {:>14.0f}  upserts in the first second; {}",
           cold.first_second,
-          cold.seconds_to_full < 0
-              ? fmt::format("not at full speed after {:.0f} s", 2 * options_.seconds)
-              : fmt::format("full speed after {:.1f} s", cold.seconds_to_full));
+          cold.seconds_to_full ? fmt::format("full speed after {:.1f} s", *cold.seconds_to_full)
+                               : fmt::format("no second at full speed within {:.0f} s", watched));
       keep("erasures_per_second", erasures_per_second(*store, options_.devices, options_.seconds));
     }
     keep("wal_mib", log.mib());
