@@ -13,6 +13,7 @@ import uuid
 
 import content
 import machine
+from held_output import HeldOutput
 from pairs import Sample
 from world import BINARIES, PROJECT, TOPIC
 
@@ -21,6 +22,10 @@ PLATFORMS = {"apns": ["apns"], "fcm": ["fcm"], "mix": ["apns", "fcm"]}
 
 class CountMismatch(RuntimeError):
     """The simulator did not see what the sender says it sent: nothing measured counts."""
+
+
+class HeadStart(RuntimeError):
+    """Requests arrived before all of a run's processes were let go: its time would be too short."""
 
 
 class _Meter:
@@ -211,9 +216,19 @@ class _Client:
             count = self.requests.counts[platform] * events
             prepared.append((platform, event, count, self.command(platform, event, count)))
         started = [self._spawn(command) for *_, command in prepared]
+        try:
+            return self._measure(prepared, started)
+        finally:
+            for process in started:
+                if process.returncode is None:
+                    process.kill()
+                    process.wait()
+
+    def _measure(self, prepared, started):
         for process in started:
             self._wait_until_begun(process)
-        meter = _Meter(world)
+        self._check_nothing_was_sent(prepared)
+        meter = _Meter(self.world)
         before = [(machine.process_seconds(one.pid), machine.process_user_share(one.pid))
                   for one in started]
         self._let_go(started)
@@ -235,11 +250,20 @@ class _Client:
                             max(self.seconds(text) for text in said))
         for (platform, event, count, _), text in zip(prepared, said):
             self.check(text, count)
-            seen = world.simulated("GET", f"/sim/events/{event}") or {}
+            seen = self.world.simulated("GET", f"/sim/events/{event}") or {}
             if seen.get("received") != count:
                 raise CountMismatch(f"{self.name}: {count} {platform} requests, the simulator saw "
                                     f"{seen}\n{text}")
         return sample
+
+    def _check_nothing_was_sent(self, prepared):
+        """One platform's process must not send while the other's is still getting ready: its own
+        clock would run for less than the time that both took."""
+        for platform, event, *_ in prepared:
+            seen = self.world.simulated("GET", f"/sim/events/{event}")
+            if seen and seen["received"]:
+                raise HeadStart(f"{self.name}: {seen['received']} {platform} requests arrived before "
+                                f"it was let go")
 
     def _spawn(self, command):
         # Line by line, so that its first words are heard when they are said.
@@ -260,6 +284,26 @@ class H2load(_Client):
     value, which costs it a byte after the first request where the relay's costs thirty.
     """
     name = "h2load"
+
+    def __init__(self, world, requests):
+        super().__init__(world, requests)
+        self._held = {}  # by process: it says "starting benchmark", and starts
+
+    def _spawn(self, command):
+        held = HeldOutput()
+        process = subprocess.Popen(
+            machine.pinned(self.world.settings.sender_core, command), stdin=subprocess.DEVNULL,
+            stdout=held.end, stderr=subprocess.STDOUT)
+        held.held_by(process)
+        self._held[process] = held
+        return process
+
+    def _wait_until_begun(self, process):
+        self._held[process].wait_until_held(process)
+
+    def _let_go(self, processes):
+        for process in processes:
+            self._held.pop(process).let_go()
 
     def command(self, platform, event, count):
         world = self.world
@@ -286,14 +330,6 @@ class H2load(_Client):
             file.write_text("".join(f"{url}{token}\n" for token in
                                     self.requests.tokens("apns")[:per_connection]))
         return ["-i", str(file)]
-
-    def _wait_until_begun(self, process):
-        said = ""
-        for line in process.stdout:
-            said += line
-            if line.startswith("starting benchmark"):
-                return
-        raise RuntimeError(f"h2load did not start: {said}")
 
     def seconds(self, said):
         number, unit = re.search(r"^finished in ([\d.]+)(us|ms|s|m)", said, re.MULTILINE).groups()

@@ -1,5 +1,8 @@
 """What is said about runs: order, dropped rounds, intervals, verdicts of the guard."""
 
+import pathlib
+import subprocess
+import tempfile
 import types
 import unittest
 
@@ -8,6 +11,8 @@ import growth
 import guard
 import latency
 import pairs
+import senders
+from held_output import HeldOutput
 from pairs import Sample
 
 
@@ -76,6 +81,46 @@ class Rows(unittest.TestCase):
         self.assertEqual(made["devices"], 5_000)
         self.assertEqual([size["devices"] for size in made["sizes"]], [1_000, 5_000])
         self.assertEqual(made["instructions"], {"relay": 10, "h2load": 21})
+
+
+class TogetherLetGo(unittest.TestCase):
+    def test_a_program_waits_in_its_first_word_until_it_is_let_go(self):
+        with tempfile.TemporaryDirectory() as folder:
+            begun = pathlib.Path(folder) / "begun"
+            held = HeldOutput()
+            process = subprocess.Popen(["sh", "-c", f"echo starting; : >'{begun}'; echo finished"],
+                                       stdin=subprocess.DEVNULL, stdout=held.end)
+            held.held_by(process)
+            try:
+                held.wait_until_held(process)
+                self.assertFalse(begun.exists())
+                held.let_go()
+                self.assertEqual(process.stdout.read(), "starting\nfinished\n")
+                self.assertTrue(begun.exists())
+            finally:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+
+    def test_a_program_that_ends_without_a_word_is_not_waited_for(self):
+        held = HeldOutput()
+        process = subprocess.Popen(["false"], stdin=subprocess.DEVNULL, stdout=held.end)
+        held.held_by(process)
+        held.wait_until_held(process)
+        held.let_go()
+        self.assertEqual(process.stdout.read(), "")
+        process.stdout.close()
+        self.assertEqual(process.wait(), 1)
+
+    def test_a_request_that_arrives_before_all_are_let_go_is_an_error(self):
+        seen = {"/sim/events/a": None, "/sim/events/b": {"received": 0}}
+        world = types.SimpleNamespace(simulated=lambda method, path: seen[path])
+        sender = senders.H2load(world, None)
+        prepared = [("apns", "a", 10, []), ("fcm", "b", 10, [])]
+        sender._check_nothing_was_sent(prepared)  # pylint: disable=protected-access
+        seen["/sim/events/b"] = {"received": 1}
+        with self.assertRaisesRegex(senders.HeadStart, "1 fcm requests arrived"):
+            sender._check_nothing_was_sent(prepared)  # pylint: disable=protected-access
 
 
 class Quantiles(unittest.TestCase):
