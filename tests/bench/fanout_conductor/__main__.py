@@ -18,7 +18,7 @@ import pairs
 import publish
 from progress import say
 from senders import RelaySender, other_senders
-from world import BINARIES, MIXES, World
+from world import BINARIES, CHECKPOINT_INTERVAL_MS, MIXES, World
 
 SIZES = [100_000, 1_000_000]
 # A run lasts about as long at this rate: what makes it one second or more is found by the warm-up.
@@ -73,6 +73,7 @@ def parse():
     settings.streams_apns = settings.streams or 1000
     settings.streams_fcm = settings.streams or 100
     settings.rtt_ms = settings.rtt
+    settings.checkpoint_interval_ms = CHECKPOINT_INTERVAL_MS
     settings.sender_core, settings.simulator_core = machine.two_cores()
     return settings
 
@@ -113,7 +114,8 @@ def run_parts(folder, settings):
     if settings.growth:
         sizes, dropped = growth.measure(folder, "apns", settings.sizes or growth.SIZES, settings)
         said += growth.lines(sizes, dropped)
-        made["growth"] = {"sizes": [vars(size) for size in sizes], "spread": growth.spread(sizes)}
+        made["growth"] = {"sizes": [vars(size) for size in sizes], "spread": growth.spread(sizes),
+                          "memory_spread": growth.memory_spread(sizes)}
     if settings.latency:
         devices = 100_000 if settings.quick else 1_000_000
         # 16 KiB a single-device event in the simulator's journal, besides what a bulk send takes.
@@ -166,7 +168,8 @@ def main():
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(figures.table(rows))
-    print("\n".join(figures.remarks(rows) + figures.instruction_lines(counted)))
+    print("\n".join(figures.remarks(rows) + figures.instruction_lines(counted) +
+                    figures.goal_lines(rows, counted)))
     if settings.json:
         print(json.dumps(figures.as_object(rows, counted)))
     return 0

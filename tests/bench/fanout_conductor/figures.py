@@ -9,13 +9,18 @@ import pairs
 
 SIM_BUSY_MAX = 0.70  # above, the number measures the simulator
 OTHERS_MAX = 0.10
+# The goal for APNs, relay by h2load.
+RATIO_MIN = 1.2
+RATIO_LOW_ABOVE = 1.0  # the interval's lower end
+CPU_RATIO_MAX = 0.7
 
 
 def describe_settings(settings):
     return [
         f"settings   {settings.connections} connections a platform, streams at once: APNs "
         f"{settings.streams_apns}, FCM {settings.streams_fcm}; round trip {settings.rtt_ms} ms; "
-        f"TLS 1.3; checkpoints each 50 ms, synchronous=FULL",
+        f"TLS 1.3; checkpoints after {settings.checkpoint_interval_ms} ms at the latest, "
+        f"synchronous=FULL",
         f"pinned     senders to core {settings.sender_core}, simulator (one loop) to core "
         f"{settings.simulator_core}",
         "h2load     reads its body's file (-d) once per request; sends one apns-id, one FCM token",
@@ -143,6 +148,36 @@ def remarks(rows):
         if row.others > OTHERS_MAX:
             said.append(f"{name}: other processes took {row.others:.0%} of the two cores: rates are "
                         f"not to be trusted, CPU times less so than alone")
+    return said
+
+
+def _verdict(holds):
+    """None: too little was measured, as with an interval of fewer than six rounds."""
+    return "unknown" if holds is None else "held   " if holds else "missed "
+
+
+def goal_lines(rows, counted):
+    """What was wanted of APNs and whether it is so, a line for each size and each demand.
+
+    `counted` as for `instruction_lines`. Judges what was measured, to its last digit.
+    """
+    said = []
+    for row in rows:
+        if row.case != "apns":
+            continue
+        said.append(f"goal, apns, {row.devices:,} devices")
+        said += [f"  {_verdict(holds)}  {demand}" for holds, demand in (
+            (row.ratio >= RATIO_MIN, f"ratio {row.ratio:.3f}, at least {RATIO_MIN}"),
+            (row.ratio_min > RATIO_LOW_ABOVE if row.covered >= pairs.CONFIDENCE else None,
+             f"lower end of its interval {row.ratio_min:.3f}, above {RATIO_LOW_ABOVE}"),
+            (row.cpu_ratio <= CPU_RATIO_MAX, f"CPU {row.cpu_ratio:.3f}, at most {CPU_RATIO_MAX}"))]
+    if said:
+        senders = (counted or {}).get("apns")
+        said.append("goal, apns, instructions")
+        said.append("  not counted" if senders is None else
+                    f"  {_verdict(senders['relay'] <= senders['h2load'])}  "
+                    f"{senders['relay']:,.0f} a notification, at most h2load's "
+                    f"{senders['h2load']:,.0f}")
     return said
 
 

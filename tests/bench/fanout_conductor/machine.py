@@ -96,16 +96,39 @@ def _value(path, key):
     return "unknown"
 
 
+# Where fsync has nothing to do.
+IN_MEMORY = ("tmpfs", "ramfs")
+
+
+def file_system(folder, mounts=None):
+    """The type of the file system that `folder` (absolute) is on. `mounts`: lines of mountinfo (proc(5))."""
+    if mounts is None:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            mounts = file.read()
+    longest, kind = "", "unknown"
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), before.split()[4])
+        inside = point == "/" or f"{folder}/".startswith(f"{point}/")
+        if inside and len(point) >= len(longest):  # of two at one place the later one is seen
+            longest, kind = point, after.split()[0]
+    return kind
+
+
 def describe(folder):
     """Lines about hardware and versions."""
     disk = os.statvfs(folder)
+    kind = file_system(os.path.realpath(folder))
     return [
         f"cpu        {_value('/proc/cpuinfo', 'model name')}, family "
         f"{_value('/proc/cpuinfo', 'cpu family')} model {_value('/proc/cpuinfo', 'model')}, "
         f"{len(os.sched_getaffinity(0))} cores",
         f"memory     {_value('/proc/meminfo', 'MemTotal')}",
         f"kernel     {platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f}",
-        f"folder     {folder}, {disk.f_bavail * disk.f_frsize >> 30} GiB free",
+        f"folder     {folder}, {kind}, {disk.f_bavail * disk.f_frsize >> 30} GiB free",
+        *([f"           {kind} is memory: nothing is on a disk and commits cost next to nothing, so "
+           "no figure is of a durable store; --folder names another place"]
+          if kind in IN_MEMORY else []),
         f"versions   {_first_line('h2load', '--version')}, "
         f"{_first_line('openssl', 'version').partition('(')[0].strip()}, "
         f"{_first_line('g++', '--version')}",

@@ -10,6 +10,7 @@ import figures
 import growth
 import guard
 import latency
+import machine
 import pairs
 import senders
 from held_output import HeldOutput
@@ -54,7 +55,7 @@ class MedianInterval(unittest.TestCase):
 
 
 class Rows(unittest.TestCase):
-    def row(self, rounds, **senders):
+    def row(self, rounds):
         return figures.Row.made_of("apns", 1_000, 1, rounds,
                                    [types.SimpleNamespace(name="h2load", resident_mib=30)], 20)
 
@@ -81,6 +82,70 @@ class Rows(unittest.TestCase):
         self.assertEqual(made["devices"], 5_000)
         self.assertEqual([size["devices"] for size in made["sizes"]], [1_000, 5_000])
         self.assertEqual(made["instructions"], {"relay": 10, "h2load": 21})
+
+
+class Goal(unittest.TestCase):
+    COUNTED = {"apns": {"relay": 100.0, "h2load": 100.0}}
+
+    def lines(self, counted, **changed):
+        rounds = [{"relay": sample(), "h2load": sample()}] * 6
+        row = Rows.row(self, rounds)
+        for name, value in {"ratio": 1.2, "ratio_min": 1.001, "cpu_ratio": 0.7, **changed}.items():
+            setattr(row, name, value)
+        return figures.goal_lines([row], counted)
+
+    def test_at_its_edge_each_demand_is_held(self):
+        said = self.lines(self.COUNTED)
+        self.assertEqual(sum("  held  " in line for line in said), 4)
+        self.assertFalse(any("missed" in line for line in said))
+
+    def test_beyond_its_edge_a_demand_is_missed_and_no_other(self):
+        for changed, counted, told in (
+                ({"ratio": 1.1999}, self.COUNTED, "at least 1.2"),
+                ({"ratio_min": 1.0}, self.COUNTED, "above 1.0"),
+                ({"cpu_ratio": 0.7001}, self.COUNTED, "at most 0.7"),
+                ({}, {"apns": {"relay": 101.0, "h2load": 100.0}}, "at most h2load's")):
+            missed = [line for line in self.lines(counted, **changed) if "missed" in line]
+            self.assertEqual(len(missed), 1, changed)
+            self.assertIn(told, missed[0])
+
+    def test_too_few_rounds_tell_nothing_of_the_interval(self):
+        for covered, told in ((0.95, 0), (0.949, 1)):
+            said = self.lines(self.COUNTED, covered=covered)
+            self.assertEqual(sum("unknown  lower end" in line for line in said), told, covered)
+
+    def test_instructions_that_nobody_counted_are_neither(self):
+        self.assertEqual(self.lines({})[-1], "  not counted")
+
+    def test_other_platforms_have_none(self):
+        row = Rows.row(self, [{"relay": sample(), "h2load": sample()}] * 6)
+        row.case = "fcm"
+        self.assertEqual(figures.goal_lines([row], {}), [])
+
+
+class FileSystems(unittest.TestCase):
+    MOUNTS = "\n".join((
+        "22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw",
+        "30 22 0:26 / /tmp rw,nosuid - tmpfs tmpfs rw,size=1g",
+        "31 30 259:2 / /tmp/a\\040disk rw - xfs /dev/sdb rw",
+        "32 22 0:27 / /srv rw - tmpfs tmpfs rw",
+        "33 32 259:3 / /srv rw shared:9 master:1 - btrfs /dev/sdc rw"))
+
+    def test_it_is_the_one_of_the_nearest_mount_point_and_the_latest_there(self):
+        for folder, kind in (("/home/me", "ext4"), ("/tmp", "tmpfs"), ("/tmp/x", "tmpfs"),
+                             ("/tmpfoo", "ext4"), ("/tmp/a disk/x", "xfs"), ("/srv/x", "btrfs")):
+            self.assertEqual(machine.file_system(folder, self.MOUNTS), kind, folder)
+
+    def test_memory_is_told_and_a_disk_is_named(self):
+        usual = machine.file_system
+        try:
+            for kind, told in (("tmpfs", True), ("ramfs", True), ("ext4", False)):
+                machine.file_system = lambda folder, kind=kind: kind
+                said = "\n".join(machine.describe(tempfile.gettempdir()))
+                self.assertIn(f", {kind}, ", said)
+                self.assertEqual("no figure is of a durable store" in said, told, kind)
+        finally:
+            machine.file_system = usual
 
 
 class TogetherLetGo(unittest.TestCase):
@@ -131,14 +196,61 @@ class Quantiles(unittest.TestCase):
         self.assertEqual(latency.quantile([7], 0.5), 7)
 
 
-class Growth(unittest.TestCase):
-    def test_a_cost_is_flat_up_to_ten_percent(self):
-        def sizes(dearest):
-            return [growth.Size(devices, 1.0, cpu_us, 2.0, 50, 20.0)
-                    for devices, cpu_us in ((10_000, dearest), (100_000, 2.0))]
+class Latency(unittest.TestCase):
+    def test_a_receipt_counts_as_late_as_its_cut_off_millisecond_allows(self):
+        seen = {"first_at": "2026-01-01T00:00:00.123Z"}
+        world = types.SimpleNamespace(simulated=lambda method, path: seen)
+        self.assertAlmostEqual(latency.received_at(world, "e") % 1, 0.124, places=6)
+        seen["first_at"] = None
+        self.assertIsNone(latency.received_at(world, "e"))
 
-        self.assertIn("is flat", growth.lines(sizes(2.2))[-1])
-        self.assertIn("is not flat", growth.lines(sizes(2.21))[-1])
+    def test_a_bulk_event_is_posted_when_the_one_before_is_half_received(self):
+        receipts = {}  # event: of 10 devices; a look at one finds one more of each
+        looks = []  # (event looked at, events on their way)
+
+        def post():
+            receipts[len(receipts)] = 0
+            return len(receipts) - 1
+
+        def received(event):
+            for other in receipts:
+                receipts[other] = min(10, receipts[other] + 1)
+            looks.append(sum(count < 10 for count in receipts.values()))
+            return receipts[event]
+
+        over = types.SimpleNamespace(is_set=lambda: len(looks) >= 100, wait=lambda seconds: None)
+        posted = latency.keep_sending(post, received, 10, over)
+        self.assertEqual(posted, list(range(len(posted))))
+        self.assertEqual(len(posted), 21)  # the first at once, then one for each five looks
+        self.assertTrue(all(1 <= on_their_way <= 2 for on_their_way in looks), looks)
+
+
+class Growth(unittest.TestCase):
+    def sizes(self, dearest=2.0, largest=20.0, from_idle=None):
+        return [growth.Size(devices, 1.0, cpu_us, 2.0, 2.5, 50, mib, idle_us)
+                for devices, cpu_us, mib, idle_us in ((10_000, dearest, 20.0, from_idle),
+                                                      (100_000, 2.0, largest, 1.0))]
+
+    def verdict(self, subject, sizes):
+        said, = [line for line in growth.lines(sizes) if line.startswith(f"  {subject}")]
+        return said
+
+    def test_a_cost_is_flat_up_to_ten_percent(self):
+        self.assertIn("is flat", self.verdict("the cost", self.sizes(dearest=2.2)))
+        self.assertIn("is not flat", self.verdict("the cost", self.sizes(dearest=2.21)))
+
+    def test_memory_is_flat_up_to_ten_percent(self):
+        self.assertIn("is flat", self.verdict("memory", self.sizes(largest=22.0)))
+        self.assertIn("is not flat", self.verdict("memory", self.sizes(largest=22.1)))
+
+    def test_what_an_idle_relay_takes_is_told_and_not_judged(self):
+        said = self.verdict("one event at a time", self.sizes(from_idle=1.5))
+        self.assertIn("differs by 50% (not judged)", said)
+
+    def test_the_mean_is_of_whole_runs(self):
+        rounds = [{10: sample(count=1_000_000, cpu_s=1.0, slices=[0.9])},
+                  {10: sample(count=3_000_000, cpu_s=6.0, slices=[0.9])}]
+        self.assertAlmostEqual(growth.size_of(10, rounds, {10: 20.0}, {}).cpu_us_mean, 1.75)
 
     def test_slices_that_the_machine_made_dearer_leave_a_size_its_cost(self):
         # Half of the slices, and all of one round, met a machine that was half as fast.

@@ -24,6 +24,7 @@ CLIENT_EMAIL = "push@carillon.example"
 SEED = 7
 PORT_ATTEMPTS = 5
 TOPIC = "everyone"
+CHECKPOINT_INTERVAL_MS = 50  # the relay's default; what is printed is what it is told
 LOOK_S = 0.25  # who waits for an event looks up at least as often
 # Device populations: what h2load does at once for APNs and FCM together is 55:45, as in the mix.
 MIXES = {"apns": "apns:100", "fcm": "fcm:100", "mix": "apns:55,fcm:45"}
@@ -38,7 +39,7 @@ class World:
         self.folder = folder
         self._under = list(under)
         self._journal_mib = journal_mib
-        self._fanout = fanout or {}
+        self._fanout = {"checkpoint_interval_ms": CHECKPOINT_INTERVAL_MS, **(fanout or {})}
         self.case = case
         self.devices = devices
         self.settings = settings
@@ -140,7 +141,7 @@ listen = "127.0.0.1:0"
 [store]
 path = "{self.folder}/carillon.db"
 [fanout]
-{"".join(f"{key} = {value}" for key, value in self._fanout.items())}
+{chr(10).join(f"{key} = {value}" for key, value in self._fanout.items())}
 [apps.video.apns]
 endpoint = "https://127.0.0.1:{self.apns_port}"
 ca_file = "{self.credentials}/ca.pem"
