@@ -21,6 +21,9 @@ from senders import RelaySender, other_senders
 from world import BINARIES, CHECKPOINT_INTERVAL_MS, MIXES, World
 
 SIZES = [100_000, 1_000_000]
+# A message costs sender and simulator fifty times as much as one that is not encrypted.
+WEBPUSH_SIZES = [100_000]
+WEBPUSH_SIZES_QUICK = [20_000]
 # A run lasts about as long at this rate: what makes it one second or more is found by the warm-up.
 RUN_SECONDS = 1.2
 ROUNDS = 10
@@ -39,14 +42,15 @@ def parse():
     parser.add_argument("--case", action="append", choices=list(MIXES),
                         help="only this platform; may be repeated (default: all)")
     parser.add_argument("--devices", type=int, action="append", metavar="N",
-                        help=f"may be repeated (default: {' and '.join(map(str, SIZES))})")
+                        help=f"may be repeated (default: {' and '.join(map(str, SIZES))}; "
+                             f"{WEBPUSH_SIZES[0]} for Web Push)")
     parser.add_argument("--rounds", type=int, default=None, metavar="N",
                         help=f"pairs of runs (default: {ROUNDS})")
     parser.add_argument("--connections", type=int, default=4, metavar="N",
                         help="to each gateway, of every sender (default: 4)")
     parser.add_argument("--streams", type=int, default=None, metavar="N",
                         help="at once on a connection, for every sender (default: what the "
-                             "platforms allow, APNs 1000 and FCM 100)")
+                             "platforms allow, APNs 1000, FCM and Web Push 100)")
     parser.add_argument("--rtt", type=int, default=0, metavar="MS",
                         help="the simulator keeps each answer for this long (default: 0)")
     parser.add_argument("--quick", action="store_true",
@@ -64,6 +68,8 @@ def parse():
     settings.case = settings.case or list(MIXES)
     settings.sizes = sorted(settings.devices or [])
     settings.devices = sorted(settings.devices or (SIZES[:1] if settings.quick else SIZES))
+    settings.webpush_devices = settings.sizes or (
+        WEBPUSH_SIZES_QUICK if settings.quick else WEBPUSH_SIZES)
     settings.growth_rounds = settings.rounds or (2 if settings.quick else growth.ROUNDS)
     settings.rounds = settings.rounds or (3 if settings.quick else ROUNDS)
     if min(settings.devices) < 1_000 or settings.rounds < 1 or settings.connections < 1:
@@ -72,6 +78,7 @@ def parse():
                                    not settings.quick and not settings.no_instructions)
     settings.streams_apns = settings.streams or 1000
     settings.streams_fcm = settings.streams or 100
+    settings.streams_webpush = settings.streams or 100
     settings.rtt_ms = settings.rtt
     settings.checkpoint_interval_ms = CHECKPOINT_INTERVAL_MS
     settings.sender_core, settings.simulator_core = machine.two_cores()
@@ -150,7 +157,7 @@ def main():
     rows, counted = [], {}
     try:
         for case in settings.case:
-            for devices in settings.devices:
+            for devices in settings.webpush_devices if case == "webpush" else settings.devices:
                 place = folder / f"{case}-{devices}"
                 place.mkdir()
                 say(f"{case}, {devices:,} devices")

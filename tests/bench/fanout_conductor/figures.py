@@ -13,12 +13,14 @@ OTHERS_MAX = 0.10
 RATIO_MIN = 1.2
 RATIO_LOW_ABOVE = 1.0  # the interval's lower end
 CPU_RATIO_MAX = 0.7
+# The goal for Web Push: 10,000 messages a second and core.
+WEBPUSH_CPU_US_MAX = 100
 
 
 def describe_settings(settings):
     return [
         f"settings   {settings.connections} connections a platform, streams at once: APNs "
-        f"{settings.streams_apns}, FCM {settings.streams_fcm}; round trip {settings.rtt_ms} ms; "
+        f"{settings.streams_apns}, FCM {settings.streams_fcm}, Web Push {settings.streams_webpush}; round trip {settings.rtt_ms} ms; "
         f"TLS 1.3; checkpoints after {settings.checkpoint_interval_ms} ms at the latest, "
         f"synchronous=FULL",
         f"pinned     senders to core {settings.sender_core}, simulator (one loop) to core "
@@ -34,23 +36,24 @@ class Row:
     events_per_run: int
     rounds: int
     dropped: int
-    covered: float  # of the interval; below 0.95 with fewer than six rounds
     relay_per_second: float
-    h2load_per_second: float
-    ratio: float
-    ratio_min: float
-    ratio_max: float
-    cpu_ratio: float
     relay_cpu_us: float
     relay_user_us: float
-    h2load_cpu_us: float
-    h2load_user_us: float
     sim_cpu_us: float
     sim_busy: float
-    h2load_sim_busy: float
     others: float
     relay_rss_mib: float
-    h2load_rss_mib: float
+    # None: nothing was compared, as with Web Push.
+    covered: Optional[float] = None  # of the interval; below 0.95 with fewer than six rounds
+    h2load_per_second: Optional[float] = None
+    ratio: Optional[float] = None
+    ratio_min: Optional[float] = None
+    ratio_max: Optional[float] = None
+    cpu_ratio: Optional[float] = None
+    h2load_cpu_us: Optional[float] = None
+    h2load_user_us: Optional[float] = None
+    h2load_sim_busy: Optional[float] = None
+    h2load_rss_mib: Optional[float] = None
     plain_per_second: Optional[float] = None
     plain_cpu_us: Optional[float] = None
     plain_ratio: Optional[float] = None  # relay by plain
@@ -73,26 +76,26 @@ class Row:
         def median(sender, figure):
             return pairs.median_of(rounds, sender, figure)
 
-        speed = pairs.ratios(rounds, "relay", "h2load", per_second)
-        low, high, covered = pairs.median_interval(speed)
         row = Row(
             case=case, devices=devices, events_per_run=events, rounds=len(rounds), dropped=dropped,
-            covered=covered,
             relay_per_second=median("relay", per_second),
-            h2load_per_second=median("h2load", per_second),
-            ratio=statistics.median(speed), ratio_min=low, ratio_max=high,
-            cpu_ratio=statistics.median(pairs.ratios(rounds, "relay", "h2load", cpu_us)),
             relay_cpu_us=median("relay", cpu_us),
             relay_user_us=median("relay", lambda one: one.cpu_us * one.user_share),
-            h2load_cpu_us=median("h2load", cpu_us),
-            h2load_user_us=median("h2load", lambda one: one.cpu_us * one.user_share),
             sim_cpu_us=median("relay", lambda one: one.sim_cpu_us),
             sim_busy=median("relay", lambda one: one.sim_busy),
-            h2load_sim_busy=median("h2load", lambda one: one.sim_busy),
             others=statistics.median(max(sample.others for sample in one.values())
                                      for one in rounds),
-            relay_rss_mib=relay_rss_mib,
-            h2load_rss_mib=next(one.resident_mib for one in senders if one.name == "h2load"))
+            relay_rss_mib=relay_rss_mib)
+        for h2load in (one for one in senders if one.name == "h2load"):
+            speed = pairs.ratios(rounds, "relay", "h2load", per_second)
+            row.ratio = statistics.median(speed)
+            row.ratio_min, row.ratio_max, row.covered = pairs.median_interval(speed)
+            row.cpu_ratio = statistics.median(pairs.ratios(rounds, "relay", "h2load", cpu_us))
+            row.h2load_per_second = median("h2load", per_second)
+            row.h2load_cpu_us = median("h2load", cpu_us)
+            row.h2load_user_us = median("h2load", lambda one: one.cpu_us * one.user_share)
+            row.h2load_sim_busy = median("h2load", lambda one: one.sim_busy)
+            row.h2load_rss_mib = h2load.resident_mib
         if any(one.name == "plain" for one in senders):
             row.plain_per_second = median("plain", per_second)
             row.plain_cpu_us = median("plain", cpu_us)
@@ -106,18 +109,20 @@ HEADINGS = ("", "devices", "relay/s", "h2load/s", "plain/s", "ratio (95 %)", "CP
 
 
 def _cells(row):
+    def shown(form, *values):
+        return "-" if None in values else form.format(*values)
+
     def microseconds(total, user):
-        return f"{total:.2f} ({user:.2f}+{total - user:.2f})"
+        return "-" if total is None else f"{total:.2f} ({user:.2f}+{total - user:.2f})"
 
     return (row.case, f"{row.devices:,}", f"{row.relay_per_second:,.0f}",
-            f"{row.h2load_per_second:,.0f}",
-            "-" if row.plain_per_second is None else f"{row.plain_per_second:,.0f}",
-            f"{row.ratio:.2f} ({row.ratio_min:.2f}-{row.ratio_max:.2f})", f"{row.cpu_ratio:.2f}",
-            microseconds(row.relay_cpu_us, row.relay_user_us),
+            shown("{:,.0f}", row.h2load_per_second), shown("{:,.0f}", row.plain_per_second),
+            shown("{:.2f} ({:.2f}-{:.2f})", row.ratio, row.ratio_min, row.ratio_max),
+            shown("{:.2f}", row.cpu_ratio), microseconds(row.relay_cpu_us, row.relay_user_us),
             microseconds(row.h2load_cpu_us, row.h2load_user_us),
-            "-" if row.plain_cpu_us is None else f"{row.plain_cpu_us:.2f}",
+            shown("{:.2f}", row.plain_cpu_us),
             f"{row.sim_cpu_us:.2f}", f"{row.sim_busy:.0%}", f"{row.relay_rss_mib:.0f}",
-            f"{row.h2load_rss_mib:.0f}",
+            shown("{:.0f}", row.h2load_rss_mib),
             f"{row.rounds}" + (f" (-{row.dropped})" if row.dropped else ""))
 
 
@@ -138,7 +143,10 @@ def remarks(rows):
         if row.dropped:
             said.append(f"{name}: {row.dropped} of {row.rounds + row.dropped} rounds dropped, over "
                         f"{pairs.STEAL_MAX:.0%} of the time stolen")
-        if row.covered < pairs.CONFIDENCE:
+        if row.ratio is None:
+            said.append(f"{name}: no other sender, as each message is encrypted to its browser and "
+                        f"h2load and the plain client send one body to all")
+        elif row.covered < pairs.CONFIDENCE:
             said.append(f"{name}: {row.rounds} rounds, the interval covers {row.covered:.0%} only")
         for sender, busy in (("relay", row.sim_busy), ("h2load", row.h2load_sim_busy),
                              ("plain client", row.plain_sim_busy)):
@@ -157,21 +165,25 @@ def _verdict(holds):
 
 
 def goal_lines(rows, counted):
-    """What was wanted of APNs and whether it is so, a line for each size and each demand.
+    """What was wanted of APNs and of Web Push and whether it is so, a line for each size and demand.
 
     `counted` as for `instruction_lines`. Judges what was measured, to its last digit.
     """
-    said = []
+    said, of_apns = [], [row for row in rows if row.case == "apns"]
     for row in rows:
-        if row.case != "apns":
-            continue
+        if row.case == "webpush":
+            said += [f"goal, webpush, {row.devices:,} devices",
+                     f"  {_verdict(row.relay_cpu_us <= WEBPUSH_CPU_US_MAX)}  CPU "
+                     f"{row.relay_cpu_us:.2f} us a message, at most {WEBPUSH_CPU_US_MAX}: "
+                     f"{1e6 / row.relay_cpu_us:,.0f} a second and core"]
+    for row in of_apns:
         said.append(f"goal, apns, {row.devices:,} devices")
         said += [f"  {_verdict(holds)}  {demand}" for holds, demand in (
             (row.ratio >= RATIO_MIN, f"ratio {row.ratio:.3f}, at least {RATIO_MIN}"),
             (row.ratio_min > RATIO_LOW_ABOVE if row.covered >= pairs.CONFIDENCE else None,
              f"lower end of its interval {row.ratio_min:.3f}, above {RATIO_LOW_ABOVE}"),
             (row.cpu_ratio <= CPU_RATIO_MAX, f"CPU {row.cpu_ratio:.3f}, at most {CPU_RATIO_MAX}"))]
-    if said:
+    if of_apns:
         senders = (counted or {}).get("apns")
         said.append("goal, apns, instructions")
         said.append("  not counted" if senders is None else

@@ -17,6 +17,7 @@ from held_output import HeldOutput
 from pairs import Sample
 from world import BINARIES, PROJECT, TOPIC
 
+# Of the cases in which others can send the same.
 PLATFORMS = {"apns": ["apns"], "fcm": ["fcm"], "mix": ["apns", "fcm"]}
 
 
@@ -377,5 +378,7 @@ class PlainClient(_Client):
 
 
 def other_senders(world, with_plain):
+    if world.case not in PLATFORMS:  # Web Push: they cannot encrypt each message to its browser
+        return []
     requests = _RequestMaker(world, world.settings.connections)
     return [H2load(world, requests)] + ([PlainClient(world, requests)] if with_plain else [])

@@ -74,6 +74,18 @@ class Rows(unittest.TestCase):
         with self.assertRaises(RuntimeError):
             self.row([{"relay": sample(steal=0.5), "h2load": sample()}])
 
+    def test_a_row_that_nothing_is_compared_with_says_why_and_has_its_place_in_the_object(self):
+        row = figures.Row.made_of("webpush", 1_000, 1, [{"relay": sample(cpu_s=0.07)}] * 6,
+                                  [types.SimpleNamespace(name="relay")], 20)
+        cells = dict(zip(figures.HEADINGS, figures._cells(row)))  # pylint: disable=protected-access
+        self.assertEqual(cells["relay us"], "70.00 (52.50+17.50)")
+        for heading in ("h2load/s", "plain/s", "ratio (95 %)", "CPU", "h2load us", "plain us",
+                        "h2load MiB"):
+            self.assertEqual(cells[heading], "-", heading)
+        self.assertTrue(any("encrypted to its browser" in line for line in figures.remarks([row])))
+        made = figures.as_object([row])["webpush"]
+        self.assertEqual((made["relay_cpu_us"], made["ratio"]), (70.0, None))
+
     def test_the_object_has_the_largest_size_of_a_case_and_all_of_them_beside_it(self):
         rounds = [{"relay": sample(), "h2load": sample()}] * 6
         rows = [self.row(rounds), self.row(rounds)]
@@ -116,6 +128,13 @@ class Goal(unittest.TestCase):
 
     def test_instructions_that_nobody_counted_are_neither(self):
         self.assertEqual(self.lines({})[-1], "  not counted")
+
+    def test_web_push_may_take_a_hundred_microseconds_a_message(self):
+        for cpu_s, told in ((0.1, "held"), (0.1001, "missed")):
+            row = figures.Row.made_of("webpush", 1_000, 1, [{"relay": sample(cpu_s=cpu_s)}], [], 20)
+            said = figures.goal_lines([row], {})
+            self.assertEqual(len(said), 2)
+            self.assertEqual(said[1].split()[0], told)
 
     def test_other_platforms_have_none(self):
         row = Rows.row(self, [{"relay": sample(), "h2load": sample()}] * 6)

@@ -27,7 +27,7 @@ TOPIC = "everyone"
 CHECKPOINT_INTERVAL_MS = 50  # the relay's default; what is printed is what it is told
 LOOK_S = 0.25  # who waits for an event looks up at least as often
 # Device populations: what h2load does at once for APNs and FCM together is 55:45, as in the mix.
-MIXES = {"apns": "apns:100", "fcm": "fcm:100", "mix": "apns:55,fcm:45"}
+MIXES = {"apns": "apns:100", "fcm": "fcm:100", "mix": "apns:55,fcm:45", "webpush": "webpush:100"}
 
 
 class World:
@@ -110,6 +110,7 @@ client_email = "{self.service_account['client_email']}"
 public_key = "{self.credentials}/fcm-public.pem"
 token_uri = "{self.token_uri}"
 max_concurrent_streams = {self.settings.streams_fcm}
+{self._simulated_webpush()}
 [control]
 listen = "127.0.0.1:0"
 [population]
@@ -122,12 +123,21 @@ memory_mib_max = {self._journal_mib}
 """)
         self.simulator = self._start("device-sim", self.settings.simulator_core,
                                      [BINARIES / "device-sim", "serve", "--config", config])
-        ports = {name: int(self.simulator.wait_for_line(
-            rf"^{name} listening on \S*:(\d+)").group(1)) for name in ("apns", "control")}
-        self.apns_port, self.control_port = ports["apns"], ports["control"]
+        def listens(name):
+            return int(self.simulator.wait_for_line(rf"^{name} listening on \S*:(\d+)").group(1))
+
+        self.apns_port, self.control_port = listens("apns"), listens("control")
+        self.webpush_port = listens("webpush") if self.case == "webpush" else None
         self.simulator.wait_for_line(r"^ready")
         if self.settings.rtt_ms:
             self.simulated("PUT", "/sim/faults", {"latency_ms": self.settings.rtt_ms})
+
+    def _simulated_webpush(self):
+        return "" if self.case != "webpush" else f"""
+[webpush]
+listen = "127.0.0.1:0"
+public_key = "{self.credentials}/vapid-public.pem"
+max_concurrent_streams = {self.settings.streams_webpush}"""
 
     @property
     def service_account(self):
@@ -157,13 +167,27 @@ ca_file = "{self.credentials}/ca.pem"
 service_account_file = "{self.credentials}/service-account.json"
 connections_max = {self.settings.connections}
 streams_max = {self.settings.streams_fcm}
+{self._webpush()}
 """)
+
+    def _webpush(self):
+        return "" if self.case != "webpush" else f"""
+[apps.video.webpush]
+vapid_key_file = "{self.credentials}/vapid.pem"
+subject = "mailto:push@example.com"
+origins = ["127.0.0.1:{self.webpush_port}"]
+allow_private_addresses = true
+ca_file = "{self.credentials}/ca.pem"
+connections_max = {self.settings.connections}
+streams_max = {self.settings.streams_webpush}"""
 
     def device_lines(self, count, stdout=subprocess.PIPE):
         """The process that prints the first `count` devices as import lines."""
         return subprocess.Popen(
             [BINARIES / "device-sim", "devices", "--count", str(count), "--seed", str(SEED),
-             "--mix", MIXES[self.case], "--app", "video", "--topic", TOPIC],
+             "--mix", MIXES[self.case], "--app", "video", "--topic", TOPIC,
+             *(["--webpush-origin", f"https://127.0.0.1:{self.webpush_port}"]
+               if self.case == "webpush" else [])],
             stdout=stdout, stderr=subprocess.DEVNULL)
 
     def _import_devices(self):
