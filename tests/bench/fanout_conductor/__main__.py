@@ -175,7 +175,8 @@ def main():
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(figures.table(rows))
-    print("\n".join(figures.remarks(rows) + figures.instruction_lines(counted) +
+    print("\n".join(figures.remarks(rows) + figures.simulator_lines(rows) +
+                    figures.instruction_lines(counted) +
                     figures.goal_lines(rows, counted)))
     if settings.json:
         print(json.dumps(figures.as_object(rows, counted)))

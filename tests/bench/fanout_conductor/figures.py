@@ -39,7 +39,8 @@ class Row:
     relay_per_second: float
     relay_cpu_us: float
     relay_user_us: float
-    sim_cpu_us: float
+    sim_cpu_us: float  # of what the relay sends; of what others send below
+    sim_user_us: float
     sim_busy: float
     others: float
     relay_rss_mib: float
@@ -52,11 +53,16 @@ class Row:
     cpu_ratio: Optional[float] = None
     h2load_cpu_us: Optional[float] = None
     h2load_user_us: Optional[float] = None
+    h2load_sim_cpu_us: Optional[float] = None
+    h2load_sim_user_us: Optional[float] = None
     h2load_sim_busy: Optional[float] = None
     h2load_rss_mib: Optional[float] = None
     plain_per_second: Optional[float] = None
     plain_cpu_us: Optional[float] = None
+    plain_user_us: Optional[float] = None
     plain_ratio: Optional[float] = None  # relay by plain
+    plain_sim_cpu_us: Optional[float] = None
+    plain_sim_user_us: Optional[float] = None
     plain_sim_busy: Optional[float] = None
 
     @staticmethod
@@ -73,6 +79,12 @@ class Row:
         def cpu_us(sample):
             return sample.cpu_us
 
+        def user_us(sample):
+            return sample.cpu_us * sample.user_share
+
+        def sim_user_us(sample):
+            return sample.sim_cpu_us * sample.sim_user_share
+
         def median(sender, figure):
             return pairs.median_of(rounds, sender, figure)
 
@@ -80,8 +92,9 @@ class Row:
             case=case, devices=devices, events_per_run=events, rounds=len(rounds), dropped=dropped,
             relay_per_second=median("relay", per_second),
             relay_cpu_us=median("relay", cpu_us),
-            relay_user_us=median("relay", lambda one: one.cpu_us * one.user_share),
+            relay_user_us=median("relay", user_us),
             sim_cpu_us=median("relay", lambda one: one.sim_cpu_us),
+            sim_user_us=median("relay", sim_user_us),
             sim_busy=median("relay", lambda one: one.sim_busy),
             others=statistics.median(max(sample.others for sample in one.values())
                                      for one in rounds),
@@ -93,12 +106,17 @@ class Row:
             row.cpu_ratio = statistics.median(pairs.ratios(rounds, "relay", "h2load", cpu_us))
             row.h2load_per_second = median("h2load", per_second)
             row.h2load_cpu_us = median("h2load", cpu_us)
-            row.h2load_user_us = median("h2load", lambda one: one.cpu_us * one.user_share)
+            row.h2load_user_us = median("h2load", user_us)
+            row.h2load_sim_cpu_us = median("h2load", lambda one: one.sim_cpu_us)
+            row.h2load_sim_user_us = median("h2load", sim_user_us)
             row.h2load_sim_busy = median("h2load", lambda one: one.sim_busy)
             row.h2load_rss_mib = h2load.resident_mib
         if any(one.name == "plain" for one in senders):
             row.plain_per_second = median("plain", per_second)
             row.plain_cpu_us = median("plain", cpu_us)
+            row.plain_user_us = median("plain", user_us)
+            row.plain_sim_cpu_us = median("plain", lambda one: one.sim_cpu_us)
+            row.plain_sim_user_us = median("plain", sim_user_us)
             row.plain_ratio = statistics.median(pairs.ratios(rounds, "relay", "plain", per_second))
             row.plain_sim_busy = median("plain", lambda one: one.sim_busy)
         return row
@@ -108,20 +126,21 @@ HEADINGS = ("", "devices", "relay/s", "h2load/s", "plain/s", "ratio (95 %)", "CP
             "h2load us", "plain us", "sim us", "sim busy", "relay MiB", "h2load MiB", "rounds")
 
 
+def _microseconds(total, user):
+    return "-" if total is None else f"{total:.2f} ({user:.2f}+{total - user:.2f})"
+
+
 def _cells(row):
     def shown(form, *values):
         return "-" if None in values else form.format(*values)
 
-    def microseconds(total, user):
-        return "-" if total is None else f"{total:.2f} ({user:.2f}+{total - user:.2f})"
-
     return (row.case, f"{row.devices:,}", f"{row.relay_per_second:,.0f}",
             shown("{:,.0f}", row.h2load_per_second), shown("{:,.0f}", row.plain_per_second),
             shown("{:.2f} ({:.2f}-{:.2f})", row.ratio, row.ratio_min, row.ratio_max),
-            shown("{:.2f}", row.cpu_ratio), microseconds(row.relay_cpu_us, row.relay_user_us),
-            microseconds(row.h2load_cpu_us, row.h2load_user_us),
-            shown("{:.2f}", row.plain_cpu_us),
-            f"{row.sim_cpu_us:.2f}", f"{row.sim_busy:.0%}", f"{row.relay_rss_mib:.0f}",
+            shown("{:.2f}", row.cpu_ratio), _microseconds(row.relay_cpu_us, row.relay_user_us),
+            _microseconds(row.h2load_cpu_us, row.h2load_user_us),
+            _microseconds(row.plain_cpu_us, row.plain_user_us),
+            _microseconds(row.sim_cpu_us, row.sim_user_us), f"{row.sim_busy:.0%}", f"{row.relay_rss_mib:.0f}",
             shown("{:.0f}", row.h2load_rss_mib),
             f"{row.rounds}" + (f" (-{row.dropped})" if row.dropped else ""))
 
@@ -133,6 +152,17 @@ def table(rows):
     return "\n".join("  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
                                for i, (cell, width) in enumerate(zip(line, widths)))
                      for line in lines)
+
+
+def simulator_lines(rows):
+    """What each sender's notifications cost the simulator: the same ones, coded differently."""
+    return ["the simulator's CPU us of a notification (user + system), and how busy it was, by sender"] + [
+        f"  {row.case}, {row.devices:,} devices: " + "; ".join(
+            f"{sender} {_microseconds(total, user)}, {busy:.0%}" for sender, total, user, busy in (
+                ("relay", row.sim_cpu_us, row.sim_user_us, row.sim_busy),
+                ("h2load", row.h2load_sim_cpu_us, row.h2load_sim_user_us, row.h2load_sim_busy),
+                ("plain client", row.plain_sim_cpu_us, row.plain_sim_user_us, row.plain_sim_busy))
+            if total is not None) for row in rows]
 
 
 def remarks(rows):

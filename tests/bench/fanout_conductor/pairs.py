@@ -16,6 +16,7 @@ class Sample:
     cpu_s: float  # the sender's
     user_share: float  # of cpu_s
     sim_cpu_s: float
+    sim_user_share: float  # of sim_cpu_s
     steal: float  # share of the cores' time
     others: float  # share of the cores' time that other processes took
     slices: list = field(default_factory=list)  # CPU us a notification, of one stretch each

@@ -35,16 +35,19 @@ class _Meter:
     def __init__(self, world):
         self._world = world
         self._simulator_s = machine.process_seconds(world.simulator.pid)
+        self._simulator_ticks = machine.process_user_share(world.simulator.pid)
         self._watch = machine.Watch((world.settings.sender_core, world.settings.simulator_core))
         self._own_s = time.process_time()
 
     def stop(self, count, cpu_s, user_share, seconds=None):
         simulator_s = machine.process_seconds(self._world.simulator.pid) - self._simulator_s
+        user, system = (now - before for now, before in zip(
+            machine.process_user_share(self._world.simulator.pid), self._simulator_ticks))
         own_s = time.process_time() - self._own_s
         watch = self._watch.stop(cpu_s() if callable(cpu_s) else cpu_s + simulator_s + own_s)
         return Sample(count=count, seconds=seconds or watch.seconds, cpu_s=cpu_s,
-                      user_share=user_share, sim_cpu_s=simulator_s, steal=watch.steal,
-                      others=watch.others)
+                      user_share=user_share, sim_cpu_s=simulator_s,
+                      sim_user_share=_share(user, system), steal=watch.steal, others=watch.others)
 
 
 def _share(user, system):

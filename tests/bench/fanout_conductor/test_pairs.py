@@ -17,9 +17,10 @@ from held_output import HeldOutput
 from pairs import Sample
 
 
-def sample(count=1_000, seconds=1.0, cpu_s=0.5, steal=0.0, sim_cpu_s=0.4, slices=()):
+def sample(count=1_000, seconds=1.0, cpu_s=0.5, steal=0.0, sim_cpu_s=0.4, slices=(),
+           sim_user_share=0.5):
     return Sample(count=count, seconds=seconds, cpu_s=cpu_s, user_share=0.75, sim_cpu_s=sim_cpu_s,
-                  steal=steal, others=0.0, slices=list(slices))
+                  sim_user_share=sim_user_share, steal=steal, others=0.0, slices=list(slices))
 
 
 class Turns(unittest.TestCase):
@@ -69,6 +70,19 @@ class Rows(unittest.TestCase):
             row = self.row([{"relay": sample(sim_cpu_s=sim_cpu_s), "h2load": sample()}] * 6)
             self.assertEqual(any("the simulator was busy" in line
                                  for line in figures.remarks([row])), told, sim_cpu_s)
+
+    def test_what_the_simulator_takes_is_told_of_each_sender(self):
+        rounds = [{"relay": sample(sim_cpu_s=0.002, sim_user_share=0.75),
+                   "h2load": sample(sim_cpu_s=0.004, sim_user_share=0.25),
+                   "plain": sample(sim_cpu_s=0.003, sim_user_share=1.0)}] * 6
+        row = figures.Row.made_of("apns", 1_000, 1, rounds,
+                                  [types.SimpleNamespace(name=name, resident_mib=30)
+                                   for name in ("h2load", "plain")], 20)
+        self.assertEqual(figures.simulator_lines([row])[1],
+                         "  apns, 1,000 devices: relay 2.00 (1.50+0.50), 0%; "
+                         "h2load 4.00 (1.00+3.00), 0%; plain client 3.00 (3.00+0.00), 0%")
+        self.assertEqual((row.sim_user_us, row.h2load_sim_user_us, row.plain_sim_user_us),
+                         (1.5, 1.0, 3.0))
 
     def test_nothing_is_said_of_rounds_that_were_all_disturbed(self):
         with self.assertRaises(RuntimeError):
