@@ -80,6 +80,9 @@ void add_lanes(const std::vector<fanout::LaneStats>& lanes, Families& families) 
   counted("carillon_tokens_left_alone_total",
           "Tokens called unusable while that was suspicious: nothing was done",
           &Lane::tokens_left_alone);
+  counted("carillon_answers_unexpected_total",
+          "Answers that nothing waited for, as a second one for a notification: nothing was done",
+          &Lane::answers_unexpected);
   counted("carillon_credentials_replaced_total", "Credentials that were replaced while it runs",
           &Lane::credentials_replaced);
   families.gauge("carillon_credential_alarm",

@@ -70,22 +70,22 @@ void Dispatcher::activate_waiting(Lane& lane, Now now) {
 }
 
 Dispatcher::RunningJob& Dispatcher::activate(Lane& lane, JobStart start, Now now) {
-  std::uint32_t index = static_cast<std::uint32_t>(jobs_.size());
+  FreeIndex at{.index = static_cast<std::uint32_t>(jobs_.size())};
   if (free_indices_.empty()) {
     jobs_.emplace_back();
   } else {
-    index = free_indices_.back();
+    at = free_indices_.back();
     free_indices_.pop_back();
   }
   const std::uint32_t per_second = start.job.rate_per_second;
-  auto job = std::make_unique<RunningJob>(index, lane, std::move(start), now);
+  auto job = std::make_unique<RunningJob>(at, lane, std::move(start), now);
   if (per_second != 0) {
     for (const RunningJob* sibling : jobs_of(job->key.event)) job->rate = sibling->rate;
     if (!job->rate) job->rate = std::make_shared<SendRate>(per_second, now.monotonic_ms);
   }
   lane.active[priority_class(job->priority)].push_back(job.get());
-  jobs_[index] = std::move(job);
-  return *jobs_[index];
+  jobs_[at.index] = std::move(job);
+  return *jobs_[at.index];
 }
 
 // --- who has a turn
@@ -241,9 +241,10 @@ void Dispatcher::fill(Lane& lane, Now now) {
 
 void Dispatcher::retire(RunningJob& job) {
   const std::uint32_t index = job.index;
+  const std::uint64_t next = job.next_number();
   leave(job);
   jobs_[index].reset();
-  free_indices_.push_back(index);
+  free_indices_.push_back({.index = index, .first_number = next > kFirstNumberMax ? 0 : next});
   --jobs_in_memory_;
 }
 

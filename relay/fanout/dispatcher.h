@@ -83,7 +83,7 @@ struct JobStart {
 struct LaneTotals {
   std::atomic<std::uint64_t> submitted{0}, accepted{0}, rejected{0}, expired{0}, dead_lettered{0},
       suppressed{0}, cancelled{0}, retried{0}, tokens_removed{0}, tokens_quarantined{0},
-      tokens_left_alone{0};
+      tokens_left_alone{0}, answers_unexpected{0};
   std::atomic<TokenGuard::State> guard{TokenGuard::State::kLearning};
   std::atomic<std::uint32_t> dead_percent{0};   // of the answers that the guard judged last
   std::atomic<bool> credential_refused{false};  // and nothing was accepted since
@@ -114,6 +114,8 @@ class Dispatcher {
   // measured by the calendar that its publisher had.
   void notice(Now now) { look(now); }
   void take_up(std::size_t lane, JobStart start);
+  // An answer that nothing waits for (a second one, or one for a job that has ended) is counted and
+  // changes nothing.
   void on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now);
   // The lane's provider uses another credential from now on, that its platform takes.
   void renew_credential(std::size_t lane);
@@ -154,6 +156,11 @@ class Dispatcher {
     std::uint32_t attempts = 0;
     std::int64_t read_ms = 0;
   };
+  // A place in jobs_, and where the job that takes it begins to number its deliveries.
+  struct FreeIndex {
+    std::uint32_t index = 0;
+    std::uint64_t first_number = 0;
+  };
   struct Delivery {
     store::DevicePosition position = 0;
     std::uint32_t attempts = 0;
@@ -187,7 +194,8 @@ class Dispatcher {
   void decide_fate(RunningJob& job, Now now);
   void render(RunningJob& job, Now now);
   void submit(RunningJob& job, push::PushBatch batch);
-  void on_verdict(Lane& lane, const push::Verdict& verdict, Now now);
+  RunningJob* job_at(const Lane& lane, std::uint32_t index) const;
+  bool on_verdict(RunningJob& job, const push::Verdict& verdict, Now now);
   void settle(RunningJob& job, const Delivery& delivery, const Outcome& outcome,
               std::string_view reason, Now now);
   void judge_tokens(RunningJob& job);
@@ -230,7 +238,7 @@ class Dispatcher {
 
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<std::unique_ptr<RunningJob>> jobs_;  // by index; null: free
-  std::vector<std::uint32_t> free_indices_;
+  std::vector<FreeIndex> free_indices_;
   std::uint64_t jobs_in_memory_ = 0;  // running and waiting
 
   std::uint64_t uncovered_ = 0;

@@ -42,6 +42,9 @@ static_assert(kLocalesPerEventMax < kUnknownLanguage);
 inline constexpr int kIndexShift = 40;
 inline constexpr std::uint64_t kRetryBit = 1ULL << 39;
 inline constexpr std::uint64_t kNumberMask = kRetryBit - 1;
+// The deliveries of a job are numbered on from those of the job that had its index before, so that
+// a late answer for that one is not taken for this one's. Beyond, from 0 again.
+inline constexpr std::uint64_t kFirstNumberMax = kRetryBit / 2;
 
 constexpr std::uint64_t make_tag(std::uint32_t index, std::uint64_t number) {
   return static_cast<std::uint64_t>(index) << kIndexShift | number;
@@ -80,8 +83,8 @@ void prepend(std::vector<T>& to, std::vector<T> earlier) {
 }
 
 struct Dispatcher::RunningJob {
-  RunningJob(std::uint32_t index_in, Lane& lane_in, JobStart start, Now now)
-      : index(index_in),
+  RunningJob(FreeIndex at, Lane& lane_in, JobStart start, Now now)
+      : index(at.index),
         lane(lane_in),
         key(start.job.key),
         priority(start.job.priority),
@@ -94,12 +97,13 @@ struct Dispatcher::RunningJob {
         message(std::move(start.message)),
         rendered_ms(start.rendered_ms),
         read_after(start.job.cursor),
-        ledger(start.job.cursor, std::move(start.job.beyond)),
+        ledger(start.job.cursor, std::move(start.job.beyond), at.first_number),
         exhausted(start.job.exhausted),
         recorded_cursor(start.job.cursor),
         recorded_exhausted(start.job.exhausted),
         retries_live(start.job.retries),
         next_due_ms(start.job.retries > 0 ? 0 : kNever),
+        next_retry_number(at.first_number),
         paused(start.job.state == store::EventState::kPaused),
         cancelling(start.job.cancelling),
         cancel_recorded(start.job.cancelling) {
@@ -115,6 +119,8 @@ struct Dispatcher::RunningJob {
     return localization ? language_of[locale] : 0;
   }
   std::uint64_t unanswered() const { return ledger.open() + open_retries.size(); }
+  // Larger than that of any delivery.
+  std::uint64_t next_number() const { return std::max(ledger.next_sequence(), next_retry_number); }
 
   const std::uint32_t index;
   Lane& lane;
@@ -162,7 +168,7 @@ struct Dispatcher::RunningJob {
   // Recorded retries that must not be handed out (again): on their way, or settled in a checkpoint
   // that is not durable yet. Value: the checkpoint that frees it, or kOpen.
   std::map<store::DevicePosition, std::uint64_t> held;
-  std::uint64_t next_retry_number = 0;
+  std::uint64_t next_retry_number;
 
   std::int64_t blocked_until_ms = 0;  // monotonic: the store failed to read
 

@@ -2,7 +2,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cassert>
 #include <iterator>
 #include <utility>
 
@@ -32,35 +31,54 @@ void Dispatcher::renew_credential(std::size_t lane_number) {
   lane.totals->guard.store(lane.guard.state(), std::memory_order_relaxed);
 }
 
-void Dispatcher::on_verdicts(std::size_t lane, std::span<const push::Verdict> verdicts, Now now) {
-  now = look(now);
-  std::uint64_t accepted = 0;
-  for (const push::Verdict& verdict : verdicts) {
-    const auto index = static_cast<std::uint32_t>(verdict.tag >> kIndexShift);
-    assert(index < jobs_.size() && jobs_[index]);
-    RunningJob& job = *jobs_[index];
-    const std::uint64_t number = verdict.tag & (kRetryBit | kNumberMask);
-    if (verdict.kind == push::VerdictKind::kAccepted && job.ledger.open_entry(number) != nullptr) {
-      job.ledger.settle(number);  // nearly all of them: nothing but counting
-      ++job.unrecorded.added.accepted;
-      ++job.unrecorded_count;
-      job.doubt.on_answers(1, 0);
-      ++accepted;
-    } else {
-      on_verdict(*lanes_[lane], verdict, now);
-    }
-  }
-  lanes_[lane]->guard.on_accepted(accepted);
-  if (accepted > 0 && lanes_[lane]->totals->credential_refused.load(std::memory_order_relaxed)) {
-    lanes_[lane]->totals->credential_refused.store(false, std::memory_order_relaxed);
-  }
-  unrecorded_ += verdicts.size();
-  lanes_[lane]->outstanding -= verdicts.size();
-  lanes_[lane]->totals->accepted.fetch_add(accepted, std::memory_order_relaxed);
+// Null: none of the lane's has that index (any more).
+Dispatcher::RunningJob* Dispatcher::job_at(const Lane& lane, std::uint32_t index) const {
+  if (index >= jobs_.size() || !jobs_[index] || &jobs_[index]->lane != &lane) return nullptr;
+  return jobs_[index].get();
 }
 
-void Dispatcher::on_verdict(Lane& lane, const push::Verdict& verdict, Now now) {
-  RunningJob& job = *jobs_[verdict.tag >> kIndexShift];
+void Dispatcher::on_verdicts(std::size_t lane_number, std::span<const push::Verdict> verdicts,
+                             Now now) {
+  now = look(now);
+  Lane& lane = *lanes_[lane_number];
+  std::uint64_t accepted = 0, unexpected = 0;
+  RunningJob* job = nullptr;  // none ends in here, and answers of one come one after the other
+  std::uint64_t job_index = ~std::uint64_t{0};
+  for (const push::Verdict& verdict : verdicts) {
+    if (const std::uint64_t index = verdict.tag >> kIndexShift; index != job_index) {
+      job_index = index;
+      job = job_at(lane, static_cast<std::uint32_t>(index));
+    }
+    if (job == nullptr) {
+      ++unexpected;
+      continue;
+    }
+    const std::uint64_t number = verdict.tag & (kRetryBit | kNumberMask);
+    if (verdict.kind == push::VerdictKind::kAccepted && job->ledger.open_entry(number) != nullptr) {
+      job->ledger.settle(number);  // nearly all of them: nothing but counting
+      ++job->unrecorded.added.accepted;
+      ++job->unrecorded_count;
+      job->doubt.on_answers(1, 0);
+      ++accepted;
+    } else if (!on_verdict(*job, verdict, now)) {
+      ++unexpected;
+    }
+  }
+  lane.guard.on_accepted(accepted);
+  if (accepted > 0 && lane.totals->credential_refused.load(std::memory_order_relaxed)) {
+    lane.totals->credential_refused.store(false, std::memory_order_relaxed);
+  }
+  unrecorded_ += verdicts.size() - unexpected;
+  lane.outstanding -= verdicts.size() - unexpected;
+  lane.totals->accepted.fetch_add(accepted, std::memory_order_relaxed);
+  if (unexpected > 0) {
+    lane.totals->answers_unexpected.fetch_add(unexpected, std::memory_order_relaxed);
+  }
+}
+
+// False: nothing waits for this answer.
+bool Dispatcher::on_verdict(RunningJob& job, const push::Verdict& verdict, Now now) {
+  Lane& lane = job.lane;
   const std::uint64_t number = verdict.tag & (kRetryBit | kNumberMask);
   Delivery delivery;
   if (const Ledger::Entry* entry = job.ledger.open_entry(number)) {
@@ -68,7 +86,7 @@ void Dispatcher::on_verdict(Lane& lane, const push::Verdict& verdict, Now now) {
     job.ledger.settle(number);
   } else {
     const auto open = job.open_retries.find(number);
-    assert(open != job.open_retries.end());  // a provider settles every target exactly once
+    if (open == job.open_retries.end()) return false;
     delivery = {.position = open->second.position,
                 .attempts = open->second.attempts,
                 .read_ms = open->second.read_ms,
@@ -100,6 +118,7 @@ void Dispatcher::on_verdict(Lane& lane, const push::Verdict& verdict, Now now) {
   }
   if (outcome.slow_down) lane.governor.on_throttled(now.monotonic_ms);
   settle(job, delivery, outcome, verdict.reason, now);
+  return true;
 }
 
 void Dispatcher::settle(RunningJob& job, const Delivery& delivery, const Outcome& outcome,

@@ -220,6 +220,7 @@ EngineStats Engine::Impl::stats() const {
                            .tokens_removed = read(to->totals.tokens_removed),
                            .tokens_quarantined = read(to->totals.tokens_quarantined),
                            .tokens_left_alone = read(to->totals.tokens_left_alone),
+                           .answers_unexpected = read(to->totals.answers_unexpected),
                            .guard = to->totals.guard.load(std::memory_order_relaxed),
                            .dead_percent = to->totals.dead_percent.load(std::memory_order_relaxed),
                            .pace = pace_of(to->totals),

@@ -46,7 +46,8 @@ struct LaneStats {
   std::uint64_t retried = 0;  // recorded for a later attempt
   // Asked of the store after a provider's word on the token: to go, to wait for a decision.
   std::uint64_t tokens_removed = 0, tokens_quarantined = 0;
-  std::uint64_t tokens_left_alone = 0;  // of no use, and perhaps for our own fault
+  std::uint64_t tokens_left_alone = 0;   // of no use, and perhaps for our own fault
+  std::uint64_t answers_unexpected = 0;  // nothing waited for them: they changed nothing
   TokenGuard::State guard = TokenGuard::State::kLearning;
   std::uint32_t dead_percent = 0;  // of the answers that the guard judged last
   GovernedPace pace;

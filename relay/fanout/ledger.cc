@@ -5,8 +5,9 @@
 
 namespace carillon::fanout {
 
-Ledger::Ledger(store::DevicePosition cursor, std::vector<store::DevicePosition> beyond)
-    : cursor_(cursor), through_(cursor), recorded_(std::move(beyond)) {}
+Ledger::Ledger(store::DevicePosition cursor, std::vector<store::DevicePosition> beyond,
+               std::uint64_t first)
+    : base_(first), cursor_(cursor), through_(cursor), recorded_(std::move(beyond)) {}
 
 bool Ledger::append(store::DevicePosition position, std::uint32_t read_ms) {
   assert(position > through_);

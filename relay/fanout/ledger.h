@@ -27,8 +27,9 @@ class Ledger {
   };
 
   // Goes on after a recorded `cursor`, with the devices `beyond` it (ascending) that have an
-  // outcome already.
-  Ledger(store::DevicePosition cursor, std::vector<store::DevicePosition> beyond);
+  // outcome already. The first device that is appended has the number `first`.
+  Ledger(store::DevicePosition cursor, std::vector<store::DevicePosition> beyond,
+         std::uint64_t first = 0);
 
   // A device that the scan has just read, in ascending order of position. False: it was settled
   // before a restart and must not be handed out. Its number is `next_sequence() - 1` either way.

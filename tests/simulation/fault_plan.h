@@ -30,7 +30,10 @@ struct FaultPlan {
   unsigned churn = 0, crash = 0;
   unsigned charge = 0;  // somebody wishes something of an event
   unsigned follow = 0, follower_crash = 0;
-  unsigned clock = 0;  // set by an hour
+  unsigned clock = 0;                          // set by an hour
+  unsigned duplicate = 0, late_duplicate = 0;  // answered once more, at once or later
+  unsigned foreign = 0;                        // an answer to nothing
+  unsigned unknown_status = 0;
   std::size_t window = 100;
 
   static FaultPlan drawn(Random& random) {
@@ -63,6 +66,13 @@ struct FaultPlan {
     if (plan.clock > 0) plan.old_news = 0;
     plan.window = 1 + below(random, 200);
     return plan;
+  }
+
+  // From a source of its own: what changes nothing leaves all the rest of a run as it was.
+  void draw_strange_answers(Random& random) {
+    for (unsigned* rate : {&duplicate, &late_duplicate, &foreign, &unknown_status}) {
+      *rate = happens(random, 500) ? 0u : static_cast<unsigned>(below(random, 201));
+    }
   }
 };
 

@@ -13,9 +13,6 @@
 namespace carillon::simulation {
 namespace {
 
-using push::ThrottleScope;
-using push::VerdictKind;
-
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::size_t kEventsMost = 4;
 constexpr int kCrashesMost = 6;
@@ -30,7 +27,9 @@ std::size_t lane_of(store::Platform platform) {
 
 }  // namespace
 
-World::World(std::uint64_t seed) : random_(seed), plan_(FaultPlan::drawn(random_)) {
+World::World(std::uint64_t seed)
+    : random_(seed), plan_(FaultPlan::drawn(random_)), strangeness_(~seed) {
+  plan_.draw_strange_answers(strangeness_);
   limits_.repeat_bound = 8u << below(random_, 4);
   limits_.batch_devices = static_cast<std::uint32_t>(1 + below(random_, limits_.repeat_bound));
   limits_.checkpoint_interval_ms = 10;
@@ -68,6 +67,7 @@ void World::start() {
   wrong_key_ = happens(random_, plan_.wrong_start);
   only_unusable_ = happens(random_, 500);
   pending_record_.reset();
+  for (auto& answered : answered_) answered.clear();
   dispatcher_ = std::make_unique<fanout::Dispatcher>(
       *store_, limits_,
       [this](std::vector<store::Checkpoint> checkpoints, std::int64_t) {
@@ -215,66 +215,6 @@ void World::step() {
     default:
       return answer_some(false);
   }
-}
-
-void World::answer_some(bool calm) {
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    auto& open = providers_[lane]->open;
-    std::vector<push::Verdict> verdicts;
-    for (std::size_t n = calm ? open.size() : below(random_, 16); n > 0 && !open.empty(); --n) {
-      const auto which = static_cast<std::ptrdiff_t>(below(random_, open.size()));
-      PatientProvider::Sent& sent = open[static_cast<std::size_t>(which)];
-      if (!calm && sent.silent && happens(random_, 980)) continue;
-      verdicts.push_back(verdict_on(sent, calm));
-      verdicts.back().tag = sent.tag;
-      if (verdicts.back().kind == VerdictKind::kAccepted) {
-        on_accepted(sent);
-      }
-      open.erase(open.begin() + which);
-    }
-    if (!verdicts.empty()) dispatcher_->on_verdicts(lane, verdicts, now_);
-  }
-}
-
-push::Verdict World::verdict_on(const PatientProvider::Sent& sent, bool calm) {
-  const Phone& phone = phones_[sent.phone];
-  const bool apns = phone.platform == store::Platform::kApns;
-  if (wrong_key_) {
-    if (only_unusable_) return {.kind = VerdictKind::kTokenUnusable, .reason = "BadDeviceToken"};
-    return {.kind = VerdictKind::kTokenDead,
-            .since_ms = std::chrono::milliseconds(apns ? now_ms() : -1),
-            .reason = "Unregistered"};
-  }
-  if (sent.dead) {
-    return {.kind = VerdictKind::kTokenDead,
-            .since_ms = std::chrono::milliseconds(apns ? sent.dead_since_ms : -1),
-            .reason = "Unregistered"};
-  }
-  if (calm) return {.kind = VerdictKind::kAccepted};
-  const auto told = std::chrono::seconds(1 + below(random_, 3));
-  if (apns && phone.returned && happens(random_, plan_.old_news)) {
-    return {.kind = VerdictKind::kTokenDead,
-            .since_ms = std::chrono::milliseconds(phone.uninstalled_ms),
-            .reason = "Unregistered"};
-  }
-  if (happens(random_, plan_.throttled_device)) {
-    return {.kind = VerdictKind::kThrottled, .scope = ThrottleScope::kDevice, .retry_after = told};
-  }
-  if (happens(random_, plan_.throttled_project)) {
-    return {.kind = VerdictKind::kThrottled, .scope = ThrottleScope::kProject, .retry_after = told};
-  }
-  if (happens(random_, plan_.throttled_nobody_knows)) {
-    return {.kind = VerdictKind::kThrottled, .retry_after = told};
-  }
-  if (happens(random_, plan_.unavailable)) return {.kind = VerdictKind::kUnavailable};
-  if (happens(random_, plan_.unavailable_told)) {
-    return {.kind = VerdictKind::kUnavailable, .retry_after = told};
-  }
-  if (happens(random_, plan_.reset)) return {.kind = VerdictKind::kUnanswered};
-  if (happens(random_, plan_.go_away)) return {.kind = VerdictKind::kNotSent};
-  if (happens(random_, plan_.refused)) return {.kind = VerdictKind::kNotificationRefused};
-  if (happens(random_, plan_.credential_refused)) return {.kind = VerdictKind::kCredentialRefused};
-  return {.kind = VerdictKind::kAccepted};
 }
 
 void World::publish() {

@@ -89,6 +89,8 @@ class World {
   void step();
   void answer_some(bool calm);
   push::Verdict verdict_on(const PatientProvider::Sent& sent, bool calm);
+  void answer_strangely(std::size_t lane, std::vector<push::Verdict>& verdicts);
+  void remember_answer(std::size_t lane, const push::Verdict& verdict);
   void publish();
   void accept(std::size_t number);
   void churn();
@@ -122,6 +124,7 @@ class World {
 
   Random random_;
   FaultPlan plan_;
+  Random strangeness_;
   const TemporaryFolder base_{TemporaryFolder::Speed::kFast};
   int folder_ = 0;
   std::unique_ptr<store::Store> store_;
@@ -143,6 +146,9 @@ class World {
   int clock_steps_ = 0;
   bool recalls_another_clock_ = false;  // what is on the disk was due by a clock that was set since
   std::uint64_t repeats_ = 0;
+  // Since the relay's start, by lane.
+  std::array<std::vector<push::Verdict>, kLanes> answered_;
+  std::uint64_t strange_answers_ = 0;
 };
 
 }  // namespace carillon::simulation

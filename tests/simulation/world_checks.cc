@@ -155,6 +155,9 @@ void World::check_end() {
     EXPECT_LE(never_sent, sum.expired + sum.cancelled)
         << "event " << number << ": phones were lost";
   }
+  std::uint64_t unexpected = 0;
+  for (const fanout::LaneTotals& totals : totals_) unexpected += totals.answers_unexpected;
+  EXPECT_EQ(unexpected, strange_answers_) << "answers that nobody waited for";
   store_.reset();
   const auto problems =
       store::check_sqlite_store((base_ / std::to_string(folder_) / "store.db").string(), true);

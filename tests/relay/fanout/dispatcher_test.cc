@@ -331,6 +331,64 @@ TEST_F(DispatcherTest, AThrottledProjectIsGivenNothingUntilItSaid) {
   EXPECT_FALSE(provider.open.empty());
 }
 
+TEST_F(DispatcherTest, AnAnswerThatNothingWaitsForIsCountedAndChangesNothing) {
+  subscribe(0, 40);
+  const auto event = publish();
+  ScriptedProvider provider;
+  start(&provider);
+  turn();
+  const auto sent = provider.open;
+  ASSERT_EQ(sent.size(), 32u);
+  const auto say = [&](std::uint64_t tag, VerdictKind kind) {
+    const push::Verdict verdict{.tag = tag, .kind = kind, .status = 599, .reason = "NobodyKnows"};
+    dispatcher_->on_verdicts(0, std::span(&verdict, 1), now_);
+  };
+  answer({.kind = VerdictKind::kAccepted});
+  answer({.kind = VerdictKind::kUnavailable});  // to be sent again
+  std::uint64_t unexpected = 0;
+  for (const VerdictKind kind :
+       {VerdictKind::kAccepted, VerdictKind::kTokenDead, VerdictKind::kThrottled}) {
+    say(sent[0].tag, kind);
+    say(sent[1].tag, kind);
+    say(sent.back().tag + 1, kind);         // not handed out yet
+    say(sent[0].tag | 1ULL << 39, kind);    // no retry
+    say(sent[0].tag + (1ULL << 40), kind);  // no job
+    say(~std::uint64_t{0}, kind);
+    unexpected += 6;
+  }
+  EXPECT_EQ(totals_.answers_unexpected, unexpected);
+  EXPECT_EQ(dispatcher_->uncovered(), 32u) << "2 answered and not recorded, 30 on their way";
+  run_to_the_end();
+  EXPECT_EQ(counters(event).accepted, 40u);
+  EXPECT_EQ(totals_.accepted, 40u);
+  EXPECT_EQ(totals_.answers_unexpected, unexpected);
+  EXPECT_EQ(dispatcher_->uncovered(), 0u);
+}
+
+TEST_F(DispatcherTest, AnAnswerForAJobThatHasEndedIsNotTakenForOneOfTheJobAfterIt) {
+  subscribe(0, 8);
+  publish();
+  ScriptedProvider provider;
+  start(&provider);
+  turn();
+  const auto first = provider.open;
+  ASSERT_EQ(first.size(), 8u);
+  answer({.kind = VerdictKind::kUnavailable});
+  run_to_the_end();
+  const auto second = publish();
+  dispatcher_->take_up(0, {.job = job(second), .notification = {.title = title_}});
+  turn();
+  ASSERT_EQ(provider.open.size(), 8u);
+  EXPECT_EQ(provider.open.front().tag >> 40, first.front().tag >> 40) << "it has the same place";
+  for (const auto& sent : first) {
+    const push::Verdict late{.tag = sent.tag, .kind = VerdictKind::kTokenDead};
+    dispatcher_->on_verdicts(0, std::span(&late, 1), now_);
+  }
+  EXPECT_EQ(totals_.answers_unexpected, 8u);
+  run_to_the_end();
+  EXPECT_EQ(counters(second).accepted, 8u);
+}
+
 TEST_F(DispatcherTest, DrainingHandsNothingOutAndRecordsWhatIsAnswered) {
   subscribe(0, 200);
   const auto event = publish();
