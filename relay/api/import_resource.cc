@@ -1,23 +1,21 @@
 #include "relay/api/import_resource.h"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <charconv>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "relay/api/store_problem.h"
 #include "relay/coding/decompressor.h"
 
 namespace carillon::api {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string so_far(const import::ImportReport& report) {
-  return "after " + std::to_string(report.lines) + " lines, of which " +
-         std::to_string(report.created + report.updated) +
-         " were stored; they stay, and the same body may be sent again";
-}
 
 Json report_document(const import::ImportReport& report, bool dry_run) {
   Json document{{"lines", report.lines},
@@ -26,6 +24,7 @@ Json report_document(const import::ImportReport& report, bool dry_run) {
                 {"unchanged", report.unchanged}};
   if (dry_run) document["checked"] = report.checked;
   document["bad"] = report.bad;
+  document["next_line"] = report.next_line;
   document["bad_lines"] = Json::array();
   for (const import::BadLine& line : report.bad_lines) {
     document["bad_lines"].push_back({{"line", line.number}, {"reason", line.reason}});
@@ -33,25 +32,47 @@ Json report_document(const import::ImportReport& report, bool dry_run) {
   return document;
 }
 
-Reply import_failure(const store::Error& error) {
+// The answer to a body of which not all was taken.
+Reply broken_off(Problem problem, std::string_view why, const import::ImportReport& report,
+                 const std::vector<FieldError>& errors = {}) {
+  std::string detail(why);
+  if (!detail.empty()) detail += "; ";
+  detail += fmt::format("after {} lines, of which {} were stored and stay; ", report.lines,
+                        report.created + report.updated);
+  // Who sends a body again that is too large is refused again.
+  detail += problem == Problem::kBodyTooLarge
+                ? fmt::format("send the rest, from line {} on, as another body", report.next_line)
+                : fmt::format("go on with from_line={}", report.next_line);
+  return problem_reply(problem, detail, errors, report.next_line);
+}
+
+Reply store_failure(const store::Error& error, const import::ImportReport& report) {
   // Of an import as a whole the store never says kInvalid: it is the CSV header.
   if (error.kind == store::Error::Kind::kInvalid) {
     return problem_reply(Problem::kInvalidBody, "", {{"", error.message}});
   }
-  return store_problem(error, Problem::kUnknownApp);
+  spdlog::error("an import ended early: {}", error.message);
+  return error.kind == store::Error::Kind::kFull
+             ? broken_off(Problem::kStoreFull, "", report)
+             : broken_off(Problem::kStoreUnavailable, "the relay's log says why", report);
 }
 
-Reply coding_problem(coding::CodingFault fault, const ImportBody& said,
-                     const import::ImportReport& report) {
+// Why a body could not be read to its end.
+struct Break {
+  Problem problem;
+  std::string why = {};
+  std::vector<FieldError> errors = {};
+};
+
+Break coding_break(coding::CodingFault fault, const ImportBody& said) {
   const std::string name(coding::coding_name(said.coding));
   if (fault == coding::CodingFault::kTooLarge) {
-    return problem_reply(Problem::kBodyTooLarge,
-                         "a " + name + " body may hold " + std::to_string(said.data_bytes_max) +
-                             " bytes, with windows of 8 MiB; this one is refused " +
-                             so_far(report));
+    return {.problem = Problem::kBodyTooLarge,
+            .why = fmt::format("a {} body may hold {} bytes, with windows of 8 MiB", name,
+                               said.data_bytes_max)};
   }
-  return problem_reply(Problem::kInvalidBody, so_far(report),
-                       {{"", "is not " + name + ", is damaged or ends too soon"}});
+  return {.problem = Problem::kInvalidBody,
+          .errors = {{"", "is " + name + ", is damaged or ends too soon"}}};
 }
 
 // The lines of a body on their way to the importer.
@@ -64,33 +85,55 @@ class ImportStream {
                        .data_bytes_max = said.data_bytes_max,
                        .zstd_window_log_max = coding::kZstdWindowLogMaxHttp}) {}
 
-  // Nothing: all is well.
-  std::optional<Reply> read(BodySource& body) {
+  // Nothing: all is well, or the store failed; its error comes again when the importer is finished.
+  std::optional<Break> read(BodySource& body) {
     while (true) {
       const auto bytes = body.next();
-      if (!bytes) return problem_reply(bytes.error(), so_far(importer_.so_far()));
+      if (!bytes) return Break{.problem = bytes.error()};
       if (bytes->empty()) break;
-      if (auto problem = take(*bytes)) return problem;
+      std::string_view left = *bytes;
+      while (true) {
+        const auto data = decompressor_.next(left);
+        if (!data) return coding_break(data.error(), said_);
+        if (data->empty()) break;
+        if (!importer_.feed(*data)) return std::nullopt;
+      }
     }
     const auto rest = decompressor_.finish();
-    if (!rest) return coding_problem(rest.error(), said_, importer_.so_far());
+    if (!rest) return coding_break(rest.error(), said_);
     return std::nullopt;
   }
 
  private:
-  std::optional<Reply> take(std::string_view bytes) {
-    while (true) {
-      const auto data = decompressor_.next(bytes);
-      if (!data) return coding_problem(data.error(), said_, importer_.so_far());
-      if (data->empty()) return std::nullopt;
-      if (const auto fed = importer_.feed(*data); !fed) return import_failure(fed.error());
-    }
-  }
-
   import::Importer& importer_;
   const ImportBody& said_;
   coding::Decompressor decompressor_;
 };
+
+struct ImportQuery {
+  bool dry_run = false;
+  std::uint64_t from_line = 1;
+};
+
+// An error is the sentence about what cannot be taken.
+tl::expected<ImportQuery, std::string> read_import_query(const Target& target) {
+  ImportQuery query;
+  for (const auto& [name, value] : target.query) {
+    if (name == "dry_run") {
+      if (value != "0" && value != "1")
+        return tl::unexpected<std::string>("`dry_run` must be 0 or 1");
+      query.dry_run = value == "1";
+    }
+    if (name == "from_line") {
+      const char* const end = value.data() + value.size();
+      const auto [stop, error] = std::from_chars(value.data(), end, query.from_line);
+      if (error != std::errc() || stop != end || query.from_line == 0) {
+        return tl::unexpected<std::string>("`from_line` must be an integer from 1 on");
+      }
+    }
+  }
+  return query;
+}
 
 }  // namespace
 
@@ -106,17 +149,12 @@ std::optional<import::Format> import_format(std::string_view media_type) {
 Reply import_body(store::Store& store, const fanout::Clocks& clocks,
                   const import::PushOrigins& push_origins, const Admission& admission,
                   const ImportBody& said, BodySource& body) {
-  bool dry_run = false;
-  for (const auto& [name, value] : admission.target.query) {
-    if (name != "dry_run") continue;
-    if (value != "0" && value != "1") {
-      return problem_reply(Problem::kInvalidParameter, "`dry_run` must be 0 or 1");
-    }
-    dry_run = value == "1";
-  }
+  const auto query = read_import_query(admission.target);
+  if (!query) return problem_reply(Problem::kInvalidParameter, query.error());
   const std::string& app = admission.match.captures[0];
   import::Importer::Options options;
   options.format = said.format;
+  options.first_line = query->from_line;
   options.app = app;
   options.known_apps = {app};
   options.push_origins = push_origins;
@@ -125,15 +163,19 @@ Reply import_body(store::Store& store, const fanout::Clocks& clocks,
     const auto since_1970 = clocks.calendar().time_since_epoch();
     return std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count();
   };
-  import::Importer importer =
-      dry_run ? import::Importer(std::move(options)) : import::Importer(store, std::move(options));
-  if (auto problem = ImportStream(importer, said).read(body)) return std::move(*problem);
-  const auto report = importer.finish();
-  if (!report) return import_failure(report.error());
+  import::Importer importer = query->dry_run ? import::Importer(std::move(options))
+                                             : import::Importer(store, std::move(options));
+  const auto broken = ImportStream(importer, said).read(body);
+  // What was handed over is answered before the next line is told.
+  using End = import::Importer::End;
+  const auto report = importer.finish(broken ? End::kBrokenOff : End::kComplete);
+  if (!report) return store_failure(report.error(), importer.so_far());
+  if (broken) return broken_off(broken->problem, broken->why, *report, broken->errors);
   Reply reply{.status = 200};
   // A reason may quote a line, which need not be UTF-8.
-  reply.body =
-      report_document(*report, dry_run).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  reply.body = report_document(*report, query->dry_run)
+                   .dump(-1, ' ', false, Json::error_handler_t::replace) +
+               "\n";
   return reply;
 }
 

@@ -33,8 +33,10 @@ struct ImportBody {
 // By a media type in lower case, without parameters. Nothing: not one that an import takes.
 std::optional<import::Format> import_format(std::string_view media_type);
 
-// Holds one batch of lines at a time, whatever the body's length. If the body breaks off, what was
-// stored before stays, and the same body may be sent again.
+// Holds two batches of lines at a time, whatever the body's length. If the body breaks off or the
+// store fails, what was stored before stays, and the problem's `next_line` is the first line that
+// was not taken: `?from_line=N` passes over those before line N of the same body, but for a CSV
+// header.
 // With `?dry_run=1` every line is judged and nothing is stored.
 Reply import_body(store::Store& store, const fanout::Clocks& clocks,
                   const import::PushOrigins& push_origins, const Admission& admission,

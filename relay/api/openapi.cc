@@ -361,6 +361,13 @@ Json parameters_of(const Route& route) {
                           {"in", "query"},
                           {"description", "1: judge every line, store nothing"},
                           {"schema", {{"type", "string"}, {"enum", Json::array({"0", "1"})}}}});
+    parameters.push_back(
+        {{"name", "from_line"},
+         {"in", "query"},
+         {"description",
+          "the first line to take: of a body that broke off, `next_line` of its answer. Lines "
+          "before it are passed over, but for a CSV header"},
+         {"schema", {{"type", "integer"}, {"minimum", 1}, {"default", 1}}}});
   }
   if (route.endpoint == Endpoint::kExport) {
     parameters.push_back(

@@ -100,7 +100,8 @@ constexpr std::string_view kSchemas = R"json({
     "status": {"type": "integer"}, "detail": {"type": "string"},
     "errors": {"type": "array", "items": {"type": "object", "required": ["pointer", "detail"],
       "properties": {"pointer": {"type": "string", "format": "json-pointer"}, "detail": {"type": "string"},
-        "character": {"type": "integer", "minimum": 1, "description": "of the text at the pointer"}}}}}},
+        "character": {"type": "integer", "minimum": 1, "description": "of the text at the pointer"}}}},
+    "next_line": {"type": "integer", "minimum": 1, "description": "of an import that ended early: everything before this line was answered, from_line goes on with it"}}},
   "Notification": {"type": "object", "additionalProperties": false, "properties": {
     "title": {"type": "string", "minLength": 1}, "body": {"type": "string", "minLength": 1},
     "image": {"type": "string", "format": "uri", "pattern": "^https://"},
@@ -305,6 +306,7 @@ constexpr std::string_view kSchemas = R"json({
     "lines": {"type": "integer"}, "created": {"type": "integer"}, "updated": {"type": "integer"},
     "unchanged": {"type": "integer"}, "bad": {"type": "integer"},
     "checked": {"type": "integer", "description": "of a dry run only: good lines"},
+    "next_line": {"type": "integer", "minimum": 1, "description": "everything before it was answered"},
     "bad_lines": {"type": "array", "items": {"type": "object", "properties": {
       "line": {"type": "integer"}, "reason": {"type": "string"}}}}}},
   "Health": {"type": "object", "properties": {"status": {"const": "alive"}}},

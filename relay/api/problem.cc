@@ -77,13 +77,14 @@ std::span<const ProblemRow> problem_rows() {
   return kRows;
 }
 
-Reply problem_reply(Problem problem, std::string_view detail,
-                    const std::vector<FieldError>& errors) {
+Reply problem_reply(Problem problem, std::string_view detail, const std::vector<FieldError>& errors,
+                    std::optional<std::uint64_t> next_line) {
   const ProblemRow& row = row_of(problem);
   nlohmann::ordered_json document{{"type", std::string(kProblemTypePrefix) + std::string(row.slug)},
                                   {"title", row.title},
                                   {"status", row.status}};
   if (!detail.empty()) document["detail"] = detail;
+  if (next_line) document["next_line"] = *next_line;
   for (const FieldError& error : errors) {
     nlohmann::ordered_json one{{"pointer", error.pointer}, {"detail", error.detail}};
     if (error.character) one["character"] = *error.character;

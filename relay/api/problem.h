@@ -84,7 +84,9 @@ struct FieldError {
 inline constexpr std::size_t kFieldErrorsMax = 32;
 
 // `detail` and `errors` reach the client: never a secret, a path or a store's own message.
+// `next_line`: of an import that ended early, the line to go on from.
 Reply problem_reply(Problem problem, std::string_view detail,
-                    const std::vector<FieldError>& errors = {});
+                    const std::vector<FieldError>& errors = {},
+                    std::optional<std::uint64_t> next_line = std::nullopt);
 
 }  // namespace carillon::api

@@ -38,6 +38,7 @@ class Importer::Impl {
               .push_origins = options_.push_origins}),
         line_(kLineBytesMax + RegistrationLine::kPaddingBytes) {
     for (RegistrationBatch& batch : batches_) batch.reserve(options_.batch_lines);
+    report_.next_line = options_.first_line;
     look_at_the_clock();
   }
 

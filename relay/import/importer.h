@@ -35,7 +35,8 @@ struct ImportReport {
   std::uint64_t lines = 0;  // not counting empty ones, a CSV header and those before the first
   std::uint64_t created = 0, updated = 0, unchanged = 0, bad = 0;
   std::uint64_t checked = 0;       // of a dry run only: good lines
-  std::uint64_t next_line = 1;     // everything before it is answered: an import goes on from there
+  // Everything before it is answered: an import goes on from there. Never before its first line.
+  std::uint64_t next_line = 1;
   std::vector<BadLine> bad_lines;  // the first kBadLinesKept, ascending
 };
 

@@ -524,6 +524,35 @@ TEST_F(HttpServerTest, ImportsMoreThanABodyMayBeWithoutItsLength) {
   EXPECT_EQ(Json::parse(answer->body)["created"], lines) << answer->body;
 }
 
+TEST_F(HttpServerTest, GoesOnFromALineOfAnImportThatBrokeOff) {
+  std::string lines;
+  for (int i = 1; i <= 3; ++i) {
+    lines += "{\"device\":\"d-" + std::to_string(i) + "\",\"platform\":\"fcm\",\"token\":\"t-" +
+             std::to_string(i) + "\"}\n";
+  }
+  const std::string path = "/v1/apps/video/import";
+  const std::string fields = "Content-Type: application/x-ndjson\r\n";
+  RawClient client(server_->port());
+  client.say(
+      request("POST", path, "Authorization: Bearer s\r\nTransfer-Encoding: chunked\r\n" + fields));
+  char size[32];
+  std::snprintf(size, sizeof size, "%zx\r\n", lines.size() - 5);
+  const auto broken = client.ask(size + lines.substr(0, lines.size() - 5) + "\r\nno chunk\r\n");
+  ASSERT_TRUE(broken);
+  EXPECT_EQ(problem(*broken), "malformed-request");
+  // How much of it was decoded before the fault was met is the reader's affair.
+  const std::uint64_t next = Json::parse(broken->body)["next_line"];
+  EXPECT_LE(next, 3U);
+  const RawAnswer rest = ask("POST", path + "?from_line=" + std::to_string(next), lines, fields);
+  EXPECT_EQ(rest.status, 200) << rest.body;
+  EXPECT_EQ(Json::parse(rest.body)["created"], 4 - next) << "nothing twice";
+  EXPECT_EQ(Json::parse(rest.body)["next_line"], 4);
+  for (const char* const device : {"d-1", "d-2", "d-3"}) {
+    EXPECT_EQ(ask("GET", "/v1/apps/video/devices/" + std::string(device)).status, 200) << device;
+  }
+  EXPECT_EQ(problem(ask("POST", path + "?from_line=0", lines, fields)), "invalid-parameter");
+}
+
 // --- the rest ----------------------------------------------------------------------------------
 
 TEST_F(HttpServerTest, TellsPathsFromMethods) {

@@ -385,5 +385,18 @@ TEST_F(ImporterTest, AfterAFailureTheNextLineIsTheFirstThatIsNotIn) {
   EXPECT_EQ(importer.so_far().next_line, 5U);
 }
 
+TEST_F(ImporterTest, AFailureOfTheFirstBatchGoesOnWhereTheImportBegan) {
+  Importer::Options from = options();
+  from.first_line = 3;
+  Importer importer(store_, from);
+  store_.refuse_batch = [] {
+    return std::optional(
+        store::Error{.kind = store::Error::Kind::kFull, .message = "the disk is full"});
+  };
+  ASSERT_TRUE(importer.feed(line("1") + line("2") + line("3")));
+  ASSERT_FALSE(importer.finish());
+  EXPECT_EQ(importer.so_far().next_line, 3U);
+}
+
 }  // namespace
 }  // namespace carillon::import
