@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 
+#include "device-sim/gateway/fcm_handed_on.h"
 #include "device-sim/phones/topic_condition.h"
 
 namespace device_sim {
@@ -486,6 +487,9 @@ FcmRefusal parse_fcm_message(std::string& body, FcmMessage& message) {
     return refusal;
   }
   if (auto refusal = read_parts(*source, message); refusal.reason != FcmReason::kNone) {
+    return refusal;
+  }
+  if (auto refusal = check_handed_on(*source); refusal.reason != FcmReason::kNone) {
     return refusal;
   }
   const bool to_topic = !message.topic.empty() || !message.condition.empty();

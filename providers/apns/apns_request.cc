@@ -21,15 +21,9 @@ constexpr std::string_view kAps = "aps";
 constexpr std::string_view kCarillon = "carillon";
 
 json render_aps(const Notification& notification) {
-  json aps = json::object();
+  json aps = apns_marks(notification);
   if (!notification.title.empty()) aps["alert"]["title"] = notification.title;
   if (!notification.body.empty()) aps["alert"]["body"] = notification.body;
-  if (!notification.sound.empty()) aps["sound"] = notification.sound;
-  if (notification.badge) aps["badge"] = *notification.badge;
-  if (!notification.category.empty()) aps["category"] = notification.category;
-  if (!notification.thread_id.empty()) aps["thread-id"] = notification.thread_id;
-  // Lets the app's service extension fetch the picture before anything is shown.
-  if (!notification.image.empty() && !notification.silent()) aps["mutable-content"] = 1;
   return aps;
 }
 
@@ -38,11 +32,6 @@ json render_carillon(const Notification& notification) {
   if (!notification.image.empty()) own["image"] = notification.image;
   if (!notification.click_url.empty()) own["url"] = notification.click_url;
   return own;
-}
-
-// Whether the device has anything to show, sound or count; otherwise the push wakes the app only.
-bool is_visible(const json& aps) {
-  return aps.contains("alert") || aps.contains("sound") || aps.contains("badge");
 }
 
 bool is_header_value(std::string_view text) {
@@ -167,6 +156,25 @@ std::string_view priority_of(const ApnsPushType& type, Priority priority) {
 
 }  // namespace
 
+json apns_marks(const Notification& notification) {
+  json aps = json::object();
+  if (!notification.sound.empty()) aps["sound"] = notification.sound;
+  if (notification.badge) aps["badge"] = *notification.badge;
+  if (!notification.category.empty()) aps["category"] = notification.category;
+  if (!notification.thread_id.empty()) aps["thread-id"] = notification.thread_id;
+  // Lets the app's service extension fetch the picture before anything is shown.
+  if (!notification.image.empty() && !notification.silent()) aps["mutable-content"] = 1;
+  return aps;
+}
+
+bool is_shown_by_apple(const json& aps) {
+  return aps.contains("alert") || aps.contains("sound") || aps.contains("badge");
+}
+
+bool is_apns_collapse_id(std::string_view key) noexcept {
+  return !key.empty() && key.size() <= kApnsCollapseIdBytesMax && is_header_value(key);
+}
+
 tl::expected<RenderedMessage, RenderError> render_apns(const Notification& notification,
                                                        const ApnsSender& sender) {
   const auto own_words = parse_own_words(notification.apns_json, "/apns");
@@ -177,7 +185,7 @@ tl::expected<RenderedMessage, RenderError> render_apns(const Notification& notif
   auto payload = is_mdm ? render_mdm(*own_words)
                         : tl::expected<json, RenderError>(render_payload(notification, *own_words));
   if (!payload) return tl::unexpected(payload.error());
-  const auto type = type_of(notification, !is_mdm && is_visible((*payload)[kAps]));
+  const auto type = type_of(notification, !is_mdm && is_shown_by_apple((*payload)[kAps]));
   if (!type) return tl::unexpected(type.error());
   const std::string topic = sender.bundle_id + std::string(type->topic_suffix);
   if (auto error = check_sender(*type, topic, sender)) return tl::unexpected(*error);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -24,7 +25,18 @@ struct ApnsSender {
   std::vector<std::string> topics = {};
 };
 
-// Pure. What becomes what stands in providers/README.md.
+// What `aps` says beside its words: sound, badge, category, thread, whether the app may change it.
+// Pure, as all of this.
+nlohmann::json apns_marks(const Notification& notification);
+
+// Whether there is anything to show, sound or count; otherwise the push wakes the app only.
+bool is_shown_by_apple(const nlohmann::json& aps);
+
+// Whether a collapse key can stand in a header as it is: printable ASCII, up to
+// kApnsCollapseIdBytesMax.
+bool is_apns_collapse_id(std::string_view key) noexcept;
+
+// What becomes what stands in providers/README.md.
 tl::expected<RenderedMessage, RenderError> render_apns(const Notification& notification,
                                                        const ApnsSender& sender);
 

@@ -10,8 +10,9 @@
 
 namespace carillon::push {
 
-// Firebase, "ErrorCode": the payload. Measured here is the `message` without its token, which is
-// more than Firebase counts (titles, bodies, data), never less.
+// Firebase, "ErrorCode": the payload. Measured here is the `message` without its token and without
+// the headers for Apple and browsers that Carillon puts into it, which is more than Firebase counts
+// (titles, bodies, data), never less.
 inline constexpr std::size_t kFcmPayloadBytesMax = 4096;
 // Firebase, "AndroidConfig": the longest time to live, four weeks.
 inline constexpr std::chrono::seconds kFcmTtlMax{2'419'200};

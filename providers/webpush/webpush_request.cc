@@ -58,19 +58,6 @@ json render_payload(const Notification& notification) {
   return payload;
 }
 
-// RFC 8030, 5.3.
-std::string_view urgency(Priority priority) {
-  switch (priority) {
-    case Priority::kUrgent:
-      return "high";
-    case Priority::kNormal:
-      return "normal";
-    case Priority::kBulk:
-      return "low";
-  }
-  return "normal";
-}
-
 std::string hex_of(const std::uint8_t* bytes, std::size_t size) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
@@ -82,6 +69,18 @@ std::string hex_of(const std::uint8_t* bytes, std::size_t size) {
 }
 
 }  // namespace
+
+std::string_view webpush_urgency(Priority priority) {
+  switch (priority) {
+    case Priority::kUrgent:
+      return "high";
+    case Priority::kNormal:
+      return "normal";
+    case Priority::kBulk:
+      return "low";
+  }
+  return "normal";
+}
 
 std::string webpush_topic(const Notification& notification) {
   // A subscription is one device's, so the device need not be part of it. Two words, so that a key
@@ -117,7 +116,7 @@ tl::expected<RenderedMessage, RenderError> render_webpush(
   message.headers = {{"content-encoding", "aes128gcm"},
                      {"content-type", "application/octet-stream"},
                      {"ttl", fmt::format("{}", left.count())},
-                     {"urgency", std::string(urgency(notification.priority))},
+                     {"urgency", std::string(webpush_urgency(notification.priority))},
                      {"topic", webpush_topic(notification)}};
   // Windows refuses a TTL of 0 unless it is told not to keep the message; others do not look.
   if (left == seconds(0)) message.headers.push_back({"x-wns-cache-policy", "no-cache"});

@@ -25,4 +25,7 @@ tl::expected<RenderedMessage, RenderError> render_webpush(
 // one is replaced. 32 hexadecimal digits, as Apple is reported to refuse '_'.
 std::string webpush_topic(const Notification& notification);
 
+// RFC 8030, 5.3.
+std::string_view webpush_urgency(Priority priority);
+
 }  // namespace carillon::push

@@ -111,6 +111,13 @@ void silent_urgent(Notification& to) {
 void now_or_never(Notification& to) {
   to.expires_at = {};
 }
+void silent_with_badge(Notification& to) {
+  silent(to);
+  with_badge(to);
+}
+void with_key_of_letters(Notification& to) {
+  to.collapse_key = "Spielstand \xc3\xbc";
+}
 void with_own_words(Notification& to) {
   to.apns_json = R"({"aps":{"alert":{"title":null,"subtitle":"own"}},"k":1})";
   to.fcm_json = R"({"notification":{"title":null},"android":{"notification":{"icon":"own"}}})";
@@ -218,6 +225,42 @@ std::vector<Row> table() {
       {"expires_at of 0", now_or_never, kFcm, "/android/ttl", R"("0s")"},
       {"expires_at of 0", now_or_never, kWeb, "ttl", R"("0")"},
       {"expires_at of 0", now_or_never, kWeb, "x-wns-cache-policy", R"("no-cache")"},
+
+      // What FCM hands on to iPhones and to browsers.
+      {"event_id", as_it_is, kFcm, "/apns/headers/apns-collapse-id", event},
+      {"event_id", as_it_is, kFcm, "/webpush/headers/Topic",
+       R"("735235e1f15521329448504942b73626")"},
+      {"collapse_key", with_key, kFcm, "/apns/headers/apns-collapse-id", R"("score")"},
+      {"collapse_key", with_key, kFcm, "/webpush/headers/Topic",
+       R"("039cc59c55e4098be8d16ef104252736")"},
+      // SHA-256 of "collapse Spielstand ü".
+      {"collapse_key, no header", with_key_of_letters, kFcm, "/apns/headers/apns-collapse-id",
+       R"("1e792d1fd7210ecd2db7fcdf242ce3cb")"},
+      {"title, body", as_it_is, kFcm, "/apns/payload", ""},
+      {"title, body", as_it_is, kFcm, "/apns/headers/apns-push-type", ""},
+      {"silent", silent, kFcm, "/apns/payload/aps", R"({"content-available":1})"},
+      {"silent", silent, kFcm, "/apns/headers/apns-push-type", R"("background")"},
+      {"silent", silent, kFcm, "/apns/headers/apns-priority", R"("5")"},
+      {"silent", silent_urgent, kFcm, "/apns/headers/apns-priority", R"("5")"},
+      {"silent, badge", silent_with_badge, kFcm, "/apns/payload/aps", R"({"badge":3})"},
+      {"silent, badge", silent_with_badge, kFcm, "/apns/headers/apns-push-type", R"("alert")"},
+      {"silent, badge", silent_with_badge, kFcm, "/apns/headers/apns-priority", R"("10")"},
+      {"image", with_image, kFcm, "/apns/payload/aps", R"({"mutable-content":1})"},
+      {"sound", with_sound, kFcm, "/apns/payload/aps", R"({"sound":"bell.caf"})"},
+      {"badge", with_badge, kFcm, "/apns/payload/aps", R"({"badge":3})"},
+      {"badge of 0", with_badge_of_none, kFcm, "/apns/payload/aps", R"({"badge":0})"},
+      {"category", with_category, kFcm, "/apns/payload/aps", R"({"category":"UPLOAD"})"},
+      {"thread_id", with_thread, kFcm, "/apns/payload/aps", R"({"thread-id":"channel-42"})"},
+      {"priority urgent", urgent, kFcm, "/apns/headers/apns-priority", R"("10")"},
+      {"priority urgent", urgent, kFcm, "/webpush/headers/Urgency", R"("high")"},
+      {"priority normal", as_it_is, kFcm, "/apns/headers/apns-priority", R"("10")"},
+      {"priority normal", as_it_is, kFcm, "/webpush/headers/Urgency", R"("normal")"},
+      {"priority bulk", bulk, kFcm, "/apns/headers/apns-priority", R"("5")"},
+      {"priority bulk", bulk, kFcm, "/webpush/headers/Urgency", R"("low")"},
+      {"expires_at", as_it_is, kFcm, "/apns/headers/apns-expiration", R"("2000000000")"},
+      {"expires_at", as_it_is, kFcm, "/webpush/headers/TTL", R"("60")"},
+      {"expires_at of 0", now_or_never, kFcm, "/apns/headers/apns-expiration", R"("0")"},
+      {"expires_at of 0", now_or_never, kFcm, "/webpush/headers/TTL", R"("0")"},
 
       {"own words", with_own_words, kApns, "/aps/alert",
        R"({"body":"Channel 42","subtitle":"own"})"},

@@ -92,6 +92,63 @@ TEST(FcmMessage, TakesEveryPartOfTheResource) {
   EXPECT_EQ(parsed.refusal.reason, FcmReason::kNone) << parsed.refusal.message;
 }
 
+// What FCM hands on to Apple and to browsers; null: taken.
+TEST(FcmMessage, HasHeadersThatTheServicesBehindFcmTake) {
+  struct Row {
+    const char* pointer;
+    json value;
+    const char* field;
+  };
+  const char* const kApple = "message.apns.headers";
+  const char* const kBrowser = "message.webpush.headers";
+  const Row kRows[] = {
+      {"/message/apns/headers", {{"apns-priority", "10"}}, nullptr},
+      {"/message/apns/headers", {{"apns-priority", "7"}}, kApple},
+      {"/message/apns/headers", {{"apns-priority", ""}}, kApple},
+      {"/message/apns/headers", {{"apns-expiration", "0"}}, nullptr},
+      {"/message/apns/headers", {{"apns-expiration", "60s"}}, kApple},
+      {"/message/apns/headers", {{"apns-expiration", "1"}, {"APNS-Expiration", "1"}}, kApple},
+      {"/message/apns/headers", {{"apns-collapse-id", std::string(64, 'x')}}, nullptr},
+      {"/message/apns/headers", {{"apns-collapse-id", std::string(65, 'x')}}, kApple},
+      {"/message/apns/headers", {{"apns-collapse-id", "a b"}}, kApple},
+      {"/message/apns/headers", {{"apns-push-type", "alert"}}, nullptr},
+      {"/message/apns/headers", {{"apns-push-type", "banner"}}, kApple},
+      {"/message/apns/headers", {{"other", "any thing"}}, nullptr},
+      {"/message/webpush/headers", {{"TTL", "0"}}, nullptr},
+      {"/message/webpush/headers", {{"TTL", "-1"}}, kBrowser},
+      {"/message/webpush/headers", {{"TTL", "1"}, {"ttl", "1"}}, kBrowser},
+      {"/message/webpush/headers", {{"Urgency", "very-low"}}, nullptr},
+      {"/message/webpush/headers", {{"Urgency", "urgent"}}, kBrowser},
+      {"/message/webpush/headers", {{"Topic", std::string(32, 'a')}}, nullptr},
+      {"/message/webpush/headers", {{"Topic", std::string(33, 'a')}}, kBrowser},
+      {"/message/webpush/headers", {{"Topic", "a b"}}, kBrowser},
+  };
+  for (const Row& row : kRows) {
+    SCOPED_TRACE(row.value.dump());
+    const Parsed parsed = parse(with(row.pointer, row.value));
+    EXPECT_EQ(parsed.refusal.reason,
+              row.field == nullptr ? FcmReason::kNone : FcmReason::kInvalidArgument);
+    EXPECT_EQ(parsed.refusal.field, row.field == nullptr ? "" : row.field);
+  }
+}
+
+TEST(FcmMessage, WakesAnAppWithPriorityFiveAndNothingToShow) {
+  json request = good();
+  request["message"].erase("notification");
+  json& apns = request["message"]["apns"];
+  apns = {{"headers", {{"apns-push-type", "background"}, {"apns-priority", "5"}}},
+          {"payload", {{"aps", {{"content-available", 1}}}}}};
+  EXPECT_EQ(parse(request).refusal.reason, FcmReason::kNone);
+  apns["payload"]["aps"]["badge"] = 1;
+  EXPECT_EQ(parse(request).refusal.reason, FcmReason::kInvalidArgument);
+  apns["payload"]["aps"].erase("badge");
+  apns["headers"].erase("apns-priority");
+  EXPECT_EQ(parse(request).refusal.reason, FcmReason::kInvalidArgument);
+  apns["headers"]["apns-priority"] = "5";
+  request["message"]["notification"] = {{"title", "t"}};
+  EXPECT_EQ(parse(request).refusal.reason, FcmReason::kInvalidArgument);
+}
+
 TEST(FcmMessage, IsRefusedWhereItsShapeIsWrong) {
   struct Row {
     const char* pointer;

@@ -39,6 +39,7 @@ TEST(FcmRequest, PutsEverythingWhereFirebaseLooksForIt) {
   notification.image = "https://example.com/a.png";
   notification.sound = "bell";
   notification.category = "OPEN_UPLOAD";
+  notification.thread_id = "channel-42";
   notification.click_url = "https://example.com/v/1";
   notification.badge = 3;
   notification.data = {{"video", "v-1"}};
@@ -50,7 +51,13 @@ TEST(FcmRequest, PutsEverythingWhereFirebaseLooksForIt) {
              "carillon_url": "https://example.com/v/1"},
     "android": {"priority": "HIGH", "ttl": "60s",
                 "notification": {"tag": "018f6f1e-7d3a-7c3b-9a55-3a2f6f0e1c11", "sound": "bell",
-                                 "click_action": "OPEN_UPLOAD", "notification_count": 3}}})"));
+                                 "click_action": "OPEN_UPLOAD", "notification_count": 3}},
+    "apns": {"headers": {"apns-priority": "10", "apns-expiration": "2000000000",
+                         "apns-collapse-id": "018f6f1e-7d3a-7c3b-9a55-3a2f6f0e1c11"},
+             "payload": {"aps": {"sound": "bell", "badge": 3, "category": "OPEN_UPLOAD",
+                                 "thread-id": "channel-42", "mutable-content": 1}}},
+    "webpush": {"headers": {"TTL": "60", "Urgency": "normal",
+                            "Topic": "735235e1f15521329448504942b73626"}}})"));
 }
 
 TEST(FcmRequest, LeavesAPlaceForTheToken) {
@@ -121,6 +128,55 @@ TEST(FcmRequest, MergesThePublishersOwnWordsDeeply) {
   EXPECT_EQ(message["data"]["carillon_event"], kEventId);
 }
 
+TEST(FcmRequest, LeavesWhatIphonesAndBrowsersGetToThePublishersOwnWords) {
+  auto notification = hello();
+  notification.fcm_json = R"({
+      "apns": {"headers": {"apns-priority": "5", "APNS-Expiration": "7", "apns-collapse-id": null},
+               "payload": {"aps": {"sound": {"critical": 1}}, "own": true}},
+      "webpush": {"headers": {"ttl": "7"}}})";
+  const auto message = message_of(notification);
+  EXPECT_EQ(message["apns"], json::parse(R"({
+      "headers": {"apns-priority": "5", "APNS-Expiration": "7"},
+      "payload": {"aps": {"sound": {"critical": 1}}, "own": true}})"));
+  EXPECT_EQ(message["webpush"]["headers"], json::parse(R"({"ttl": "7", "Urgency": "normal",
+                            "Topic": "735235e1f15521329448504942b73626"})"));
+  notification.fcm_json = R"({"apns": null, "webpush": {"headers": null}})";
+  const auto without = message_of(notification);
+  EXPECT_FALSE(without.contains("apns"));
+  EXPECT_EQ(without["webpush"], json::object());
+}
+
+// Of something without a title and a body, what FCM's own parts make of it for an iPhone.
+TEST(FcmRequest, WakesAnIphoneOnlyWhereThePublishersOwnWordsShowNothing) {
+  struct Row {
+    const char* own_words;
+    json push_type;  // null: FCM finds it
+    bool wakes;
+  };
+  const Row kRows[] = {
+      {"", "background", true},
+      {R"({"apns":{"payload":{"own":1}}})", "background", true},
+      {R"({"apns":{"payload":{"aps":{"alert":{"title":"t"}}}}})", "alert", false},
+      {R"({"apns":{"payload":{"aps":{"alert":"t"}},"headers":{"apns-push-type":"voip"}}})", "voip",
+       false},
+      {R"({"notification":{"title":"t"}})", nullptr, false},
+      {R"({"apns":{"live_activity_token":"l","payload":{"aps":{"event":"end"}}}})", nullptr, false},
+      {R"({"apns":{"payload":{"aps":{"content-available":null}}}})", "background", false},
+      {R"({"apns":{"payload":{"aps":1}}})", "background", false},
+  };
+  for (const Row& row : kRows) {
+    SCOPED_TRACE(row.own_words);
+    auto notification = hello();
+    notification.title.clear();
+    notification.body.clear();
+    notification.fcm_json = row.own_words;
+    const auto apns = message_of(notification)["apns"];
+    EXPECT_EQ(apns["headers"].value("apns-push-type", json()), row.push_type);
+    EXPECT_EQ(apns["headers"]["apns-priority"], row.push_type == "background" ? "5" : "10");
+    EXPECT_EQ(apns.contains(json::json_pointer("/payload/aps/content-available")), row.wakes);
+  }
+}
+
 TEST(FcmRequest, RefusesNamesThatAreTaken) {
   for (const char* name :
        {"from", "message_type", "google.x", "gcm.notification.x", "carillon_event", "carillon_x"}) {
@@ -159,6 +215,9 @@ TEST(FcmRequest, TakesAPayloadOf4096BytesAndNotOneMore) {
   const auto size_of = [](const RenderedMessage& message) {
     json content = json::parse(message.body)["message"];
     content.erase("token");
+    // Headers are no payload, and here all of them are Carillon's.
+    content.erase("apns");
+    content.erase("webpush");
     return content.dump().size();
   };
   const std::size_t around = size_of(render(notification)) - notification.body.size();
@@ -170,6 +229,24 @@ TEST(FcmRequest, TakesAPayloadOf4096BytesAndNotOneMore) {
   EXPECT_EQ(refusal(notification).pointer, "/notification/body");
   EXPECT_EQ(refusal(notification).message,
             "makes a payload of 4097 bytes for FCM, which takes at most 4096");
+}
+
+TEST(FcmRequest, CountsThePublishersOwnHeadersAndWhatIphonesGet) {
+  const auto counted = [](const char* own_words) {
+    auto notification = hello();
+    notification.body = std::string(5000, 'x');
+    notification.fcm_json = own_words;
+    const std::string message = refusal(notification).message;
+    return std::stoul(message.substr(std::string_view("makes a payload of ").size()));
+  };
+  const auto plain = counted("");
+  EXPECT_EQ(counted(R"({"apns":{"headers":{"x":"12"}}})") - plain,
+            std::string_view(R"("apns":{"headers":{"x":"12"}},)").size());
+  EXPECT_EQ(counted(R"({"apns":{"headers":{"apns-priority":"5"}}})") - plain,
+            std::string_view(R"("apns":{"headers":{"apns-priority":"5"}},)").size());
+  EXPECT_EQ(counted(R"({"apns":{"payload":{"k":1}}})") - plain,
+            std::string_view(R"("apns":{"payload":{"k":1}},)").size());
+  EXPECT_EQ(counted(R"({"apns":{},"webpush":null})"), plain);
 }
 
 TEST(FcmRequest, KnowsATokenByItsAlphabet) {
