@@ -55,6 +55,7 @@ struct DeviceFate {
     kQuarantined,    // left out of audiences, as a provider called it dead
     kUnknownDevice,  // never registered, or removed since
     kRemoved,        // at a provider's word: the outcome feed still tells when
+    kNotKnown,       // the event is over, and it may have come into the audience since
   };
   Kind kind = Kind::kUnknownDevice;
   bool exact = false;  // false: follows from what is stored, but is not itself

@@ -215,7 +215,8 @@ constexpr std::string_view kSchemas = R"json({
   "DeviceFate": {"type": "object", "required": ["event", "device", "outcome", "basis", "explanation"], "properties": {
     "event": {"type": "string", "format": "uuid"}, "device": {"type": "string"},
     "outcome": {"type": "string", "enum": ["accepted", "pending", "rejected", "expired", "dead_lettered", "cancelled",
-      "not_in_audience", "came_later", "stale", "quarantined", "removed", "unknown_device"]},
+      "not_in_audience", "came_later", "stale", "quarantined", "removed", "not_known", "unknown_device"],
+      "description": "not_known: the event is over, and the device may have come into its audience since"},
     "basis": {"type": "string", "enum": ["exact", "derived"],
       "description": "exact: it is stored so; derived: it follows from what is stored, as successes have no rows"},
     "explanation": {"type": "string", "description": "one sentence"},

@@ -117,6 +117,8 @@ std::string_view fate_name(FateKind kind) {
       return "quarantined";
     case FateKind::kRemoved:
       return "removed";
+    case FateKind::kNotKnown:
+      return "not_known";
     case FateKind::kUnknownDevice:
       break;
   }
@@ -151,7 +153,13 @@ std::string sentence_of(const store::DeviceFate& fate) {
                  : "It is not in the event's audience as it is now: it never was, or it left "
                    "it, before its turn perhaps, and was then counted as suppressed.";
     case FateKind::kCameLater:
-      return "It was registered, or subscribed, after the event was published.";
+      return fate.exact ? "It was registered, or came to its user, after the event was published: "
+                          "as it is registered now, it was not in the audience."
+                        : "It was registered, or subscribed, after the event was published.";
+    case FateKind::kNotKnown:
+      return "It is in the audience as it is now, and no failure of it is stored. What audiences "
+             "ask of its user (a device, a topic, an attribute) changed after the event was "
+             "published, or may have: whether it was in the audience then is not kept.";
     case FateKind::kStale:
       return "It is left out of audiences, as its app was not heard of for long, and no failure of "
              "it is stored: it was left out, or the provider took it before.";

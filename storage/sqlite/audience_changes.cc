@@ -172,6 +172,10 @@ bool AudienceEdit::update_in_place(Place place, const DeviceRegistration& line, 
 
   StoredDevice stored = known.stored();
   Subscriber::Device& changed = change(slot).devices[place.index];
+  if (slot.stored &&
+      (!same_traits || stored.locale != facts.locale || changed.timezone != facts.timezone)) {
+    slot.now.changed_at = meta_.clock;  // a condition may be true of it that was not
+  }
   changed.timezone = facts.timezone;
   if (later) changed.seen_day = facts.seen_day;
   if (renews) changed.registered_ms = facts.now_ms;

@@ -85,6 +85,8 @@ class AudienceEdit {
   void runs(std::uint64_t frozen) { oldest_running_ = std::min(oldest_running_, frozen); }
   // The clock's number of the oldest running audience; larger than any: none runs.
   std::uint64_t oldest_running() const { return oldest_running_; }
+  // Subscribers that come from now on have this number or a larger one.
+  std::uint64_t next_subscriber() const { return meta_.next_subscriber; }
   std::uint32_t app_id(std::string_view name);
   AudienceTables& tables() { return tables_; }
   OutcomeLog& outcomes() { return outcomes_; }

@@ -4,6 +4,19 @@
 #include "storage/sqlite/audience_edit.h"
 
 namespace carillon::store::sqlite {
+namespace {
+
+// Whether an audience of topics or of a platform may have other devices of theirs now than before.
+bool audiences_may_differ(const Subscriber& before, const Subscriber& now) {
+  const auto same = [](const Subscriber::Device& a, const Subscriber::Device& b) {
+    return a.ordinal == b.ordinal && a.platform == b.platform && a.stale == b.stale &&
+           a.topics == b.topics;
+  };
+  return before.topics != now.topics || !std::equal(before.devices.begin(), before.devices.end(),
+                                                    now.devices.begin(), now.devices.end(), same);
+}
+
+}  // namespace
 
 // Ascending by topic: the subscriber's own topics, then those that only devices hear merged in.
 void AudienceEdit::gather_hearing(const Subscriber& subscriber, std::vector<Hearing>& out) {
@@ -48,8 +61,12 @@ void AudienceEdit::flush() {
 
 void AudienceEdit::flush_slots() {
   std::vector<const Slot*> changed;
-  for (const Slot& slot : slots_) {
-    if (slot.changed) changed.push_back(&slot);
+  for (Slot& slot : slots_) {
+    if (!slot.changed) continue;
+    if (slot.stored && audiences_may_differ(slot.was(), slot.now)) {
+      slot.now.changed_at = meta_.clock;
+    }
+    changed.push_back(&slot);
   }
   std::sort(changed.begin(), changed.end(),
             [](const Slot* a, const Slot* b) { return a->id < b->id; });

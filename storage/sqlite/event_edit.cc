@@ -93,8 +93,8 @@ EventEdit::EventEdit(Database& database, AudienceEdit& audience)
       insert_event_(database,
                     "INSERT INTO event (id, app, kind, topic, names, priority, state, accepted_ms, "
                     "expires_ms, first_ms, last_ms, settled_50_ms, settled_95_ms, settled_99_ms, "
-                    "settled_100_ms, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, "
-                    "0, 0, 0, 0, ?10)"),
+                    "settled_100_ms, content, subscribers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+                    "?8, ?9, 0, 0, 0, 0, 0, 0, ?10, ?11)"),
       complete_event_(database,
                       "UPDATE event SET state = ?2, settled_50_ms = ?3, settled_95_ms = ?3, "
                       "settled_99_ms = ?3, settled_100_ms = ?3 WHERE n = ?1"),
@@ -210,7 +210,7 @@ std::int64_t EventEdit::insert_event(const NewEvent& event, std::uint32_t app, E
   insert_event_.run(Blob{bytes_of(event.id)}, app, static_cast<std::int64_t>(kind), topic,
                     audience.subscribers.size() + audience.devices.size(), event.priority,
                     static_cast<int>(EventState::kQueued), event.accepted_ms, event.expires_ms,
-                    Blob{event.content});
+                    Blob{event.content}, audience_.next_subscriber());
   const std::int64_t row = database_.last_row();
   if (kind >= kNames) define_event_.run(row, Blob{definition});
   return row;

@@ -54,7 +54,8 @@ EventReport::EventReport(Database& database, AudienceTables& audience, EventTabl
       quarantined_(database_, "SELECT 1 FROM quarantine WHERE position = ?"),
       removed_(database_,
                "SELECT at_ms, platform, reason FROM outcome WHERE app = ? AND device = ? "
-               "ORDER BY n DESC LIMIT 1") {}
+               "ORDER BY n DESC LIMIT 1"),
+      first_later_(database_, "SELECT subscribers FROM event WHERE n = ?") {}
 
 std::int64_t EventReport::row_of(const EventId& event) {
   const auto row = events_.row_of(event);
@@ -162,6 +163,14 @@ bool EventReport::came_later(const FrozenAudience& audience, DevicePosition posi
   return hears && !heard;
 }
 
+// Of an event that is over, whose marks are gone. Names are kept, and what changes of a subscriber
+// leaves the clock's number in their row.
+bool EventReport::may_have_come_later(const FrozenAudience& audience, std::uint64_t first_later,
+                                      const Subscriber& subscriber) {
+  if (!audience.expression && audience.topic == 0) return false;
+  return first_later == 0 || subscriber.changed_at > audience.frozen;
+}
+
 DeviceFate EventReport::explain(const EventId& id, std::string_view name) {
   const std::int64_t row = row_of(id);
   const auto event = events_.event(audience_, id);
@@ -175,6 +184,13 @@ DeviceFate EventReport::explain(const EventId& id, std::string_view name) {
   const Subscriber::Device& device = found->subscriber.devices[found->index];
   const At at{row, device.platform, position_of(found->id, device.ordinal)};
   fate.platform = device.platform;
+  std::uint64_t first_later = 0;
+  if (Cursor known = first_later_.rows(row); known.next()) first_later = known.natural(0);
+  if (first_later != 0 && found->id >= first_later) {
+    fate.kind = DeviceFate::Kind::kCameLater;
+    fate.exact = true;
+    return fate;
+  }
   const std::vector<Job> jobs = events_.jobs(id);
   const auto job = std::find_if(jobs.begin(), jobs.end(), [&](const Job& one) {
     return one.key.platform == device.platform;
@@ -197,6 +213,10 @@ DeviceFate EventReport::explain(const EventId& id, std::string_view name) {
       !pages_.device_of(audience_, *audience, at.position)) {
     fate.kind = came_later(*audience, at.position) ? DeviceFate::Kind::kCameLater
                                                    : DeviceFate::Kind::kNotInAudience;
+    return fate;
+  }
+  if (!running && may_have_come_later(*audience, first_later, found->subscriber)) {
+    fate.kind = DeviceFate::Kind::kNotKnown;
     return fate;
   }
   const bool passed = at.position <= job->cursor ||

@@ -33,12 +33,14 @@ class EventReport {
   bool removed(std::uint32_t app, std::string_view device, std::int64_t accepted_ms,
                DeviceFate& fate);
   bool came_later(const FrozenAudience& audience, DevicePosition position);
+  bool may_have_come_later(const FrozenAudience& audience, std::uint64_t first_later,
+                           const Subscriber& subscriber);
 
   Database& database_;
   AudienceTables& audience_;
   EventTables& events_;
   AudiencePages& pages_;
-  Statement page_, failure_, retry_, window_, named_, quarantined_, removed_;
+  Statement page_, failure_, retry_, window_, named_, quarantined_, removed_, first_later_;
 };
 
 }  // namespace carillon::store::sqlite

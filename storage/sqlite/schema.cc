@@ -216,13 +216,22 @@ UPDATE job SET failure_rows = (SELECT count(*) FROM failure WHERE failure.event 
   failure.platform = job.platform);
 )sql";
 
+// What tells later who came after an event: the first subscriber's number of whom it does not know,
+// 0 for those of before. How many failures an ended event's row in the feed leaves out.
+constexpr const char* kFourthFormat = R"sql(
+ALTER TABLE event ADD COLUMN subscribers INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outcome ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // Step i takes a store of version i to version i + 1: statements, then what they cannot say.
 struct Step {
   const char* statements;
   void (*then)(Database&);
 };
-constexpr std::array<Step, kFormatVersion> kSteps = {
-    {{kFirstFormat, nullptr}, {kSecondFormat, &count_apps}, {kThirdFormat, nullptr}}};
+constexpr std::array<Step, kFormatVersion> kSteps = {{{kFirstFormat, nullptr},
+                                                      {kSecondFormat, &count_apps},
+                                                      {kThirdFormat, nullptr},
+                                                      {kFourthFormat, nullptr}}};
 
 // When several make a store at once, SQLite tells some of them that they are busy, at once and
 // whatever the busy wait is: one sets the journal, another recovers it. It is done in a moment.

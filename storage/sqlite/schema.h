@@ -8,7 +8,7 @@
 namespace carillon::store::sqlite {
 
 inline constexpr std::int64_t kApplicationId = 0x4361726c;  // "Carl", in PRAGMA application_id
-inline constexpr std::int64_t kFormatVersion = 3;           // PRAGMA user_version
+inline constexpr std::int64_t kFormatVersion = 4;           // PRAGMA user_version
 inline constexpr std::int64_t kPageBytes = 4096;            // chunk sizes are made for it
 
 enum class FileState : std::uint8_t { kEmpty, kStore };

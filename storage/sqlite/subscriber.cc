@@ -7,7 +7,7 @@
 namespace carillon::store::sqlite {
 namespace {
 
-constexpr std::uint64_t kIsAnonymous = 1, kHasOrdinals = 2;
+constexpr std::uint64_t kIsAnonymous = 1, kHasOrdinals = 2, kHasChanged = 0x1000;
 constexpr std::uint8_t kHasOrdinal = 4, kHasTimezone = 8, kHasTraits = 0x10, kHasTopics = 0x20,
                        kWasSeen = 0x40, kIsStale = 0x80;
 constexpr std::uint32_t kTopicMax = 0x7fff'ffff;
@@ -67,6 +67,7 @@ void decode_device(ByteReader& in, Subscriber::Device& device) {
 }  // namespace
 
 static_assert(kNameBytesMax <= 255, "a name's length is one byte");
+static_assert(kDevicesPerSubscriberMax << 2 < kHasChanged, "it stands above the count of devices");
 
 bool Subscriber::hears(std::uint32_t topic) const {
   return std::binary_search(topics.begin(), topics.end(), topic);
@@ -103,7 +104,7 @@ void decode_subscriber(std::string_view row, Subscriber& out) {
   out.anonymous = head & kIsAnonymous;
   out.name.clear();
   if (!out.anonymous) out.name.assign(in.view(in.byte()));
-  const std::uint64_t count = head >> 2;
+  const std::uint64_t count = (head & ~kHasChanged) >> 2;
   if (count > kDevicesPerSubscriberMax) in.corrupt();
   out.next_ordinal = static_cast<std::uint32_t>(count);
   out.freed_at = 0;
@@ -111,6 +112,7 @@ void decode_subscriber(std::string_view row, Subscriber& out) {
     out.next_ordinal = in.varint_to<std::uint32_t>(kOrdinals);
     out.freed_at = in.varint();
   }
+  out.changed_at = head & kHasChanged ? in.varint() : 0;
   out.devices.resize(count);
   for (Subscriber::Device& device : out.devices) decode_device(in, device);
   for (std::size_t i = 1; i < count; ++i) {
@@ -125,12 +127,14 @@ void encode_subscriber(const Subscriber& subscriber, std::string& out) {
   const bool plain = has_plain_ordinals(subscriber);
   append_varint(out, subscriber.app);
   append_varint(out, subscriber.devices.size() << 2 | (plain ? 0 : kHasOrdinals) |
-                         (subscriber.anonymous ? kIsAnonymous : 0));
+                         (subscriber.anonymous ? kIsAnonymous : 0) |
+                         (subscriber.changed_at != 0 ? kHasChanged : 0));
   if (!subscriber.anonymous) append_name(out, subscriber.name);
   if (!plain) {
     append_varint(out, subscriber.next_ordinal);
     append_varint(out, subscriber.freed_at);
   }
+  if (subscriber.changed_at != 0) append_varint(out, subscriber.changed_at);
   for (const Subscriber::Device& device : subscriber.devices) {
     int head = static_cast<int>(device.platform);
     if (device.ordinal != 0) head |= kHasOrdinal;

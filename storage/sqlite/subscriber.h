@@ -1,7 +1,7 @@
 // A row of `sub`: who a subscriber is, which devices they have and what they hear.
 //
-//   row    := app (varint) head (varint) [name] [ordinals] device* topic*
-//   head   := device count << 2 | has ordinals | is anonymous
+//   row    := app (varint) head (varint) [name] [ordinals] [changed at (varint)] device* topic*
+//   head   := has changed << 12 | device count << 2 | has ordinals | is anonymous
 //   name   := length byte, bytes; an anonymous subscriber has none
 //   ordinals := next ordinal (varint), freed at (varint)
 //   device := head byte: platform (2 bits) | has ordinal | has time zone | has traits | has topics
@@ -45,6 +45,9 @@ struct Subscriber {
   std::uint32_t next_ordinal = 0;
   // The clock's number when a device last went: its ordinal may name it in audiences frozen before.
   std::uint64_t freed_at = 0;
+  // The clock's number when something that audiences ask for last changed: a device, a topic, a
+  // trait. 0: not since the subscriber's number was given out, or since format 4 came.
+  std::uint64_t changed_at = 0;
   std::vector<Device> devices;        // ascending by ordinal
   std::vector<std::uint32_t> topics;  // ascending
 

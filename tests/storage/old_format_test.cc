@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 
+#include "storage/event_report.h"
+#include "storage/outcome_feed.h"
 #include "storage/sqlite/schema.h"
 #include "tests/storage/store_fixture.h"
 
@@ -157,6 +159,47 @@ TEST_F(OldFormat, AStoreOfFormat2IsUpgradedWithAllItHolds) {
   EXPECT_EQ(number("SELECT sum(failure_rows) FROM job"), number("SELECT count(*) FROM failure"));
   EXPECT_EQ(number("SELECT count(*) FROM failure WHERE token_dead <> (outcome = 1)"), 0)
       << "of a refusal of before nobody knows whether it was the token's fault";
+  expect_sound();
+}
+
+// 41 devices of 26 subscribers; an event that is completed, with a failure of each platform and the
+// feed's rows of it, and one that runs; a device that came after both.
+TEST_F(OldFormat, AStoreOfFormat3IsUpgradedWithAllItHolds) {
+  unpack("format_3.db.gz");
+  ASSERT_EQ(number("PRAGMA user_version"), 3);
+  {
+    auto opened = open_sqlite_store({.path = path_});
+    ASSERT_TRUE(opened) << opened.error().message;
+    Store& store = **opened;
+    EXPECT_EQ(store.stats()->devices, 41u);
+    EXPECT_EQ(store.topic("video", "news")->devices, (PlatformCounts{30, 10, 0}));
+    EXPECT_EQ(scan_all(store, {event_id(2), Platform::kApns}).size(), 30u);
+    EXPECT_EQ(store.device("video", "d-7")->timezone, "Europe/Vienna");
+    const auto feed = store.outcomes(0, 10);
+    ASSERT_TRUE(feed);
+    ASSERT_EQ(feed->rows.size(), 3u);
+    EXPECT_EQ(feed->rows[2].kind, OutcomeRow::Kind::kCompleted);
+    using Kind = DeviceFate::Kind;
+    const auto fate = [&](std::uint32_t event, const char* device) {
+      return store.explain(event_id(event), device)->kind;
+    };
+    EXPECT_EQ(fate(1, "d-1"), Kind::kRejected);
+    EXPECT_EQ(fate(1, "d-0"), Kind::kNotKnown) << "what came after it left no number then";
+    EXPECT_EQ(fate(2, "d-0"), Kind::kAccepted) << "it runs, and marks tell who came later";
+    EXPECT_EQ(fate(2, "d-39"), Kind::kPending);
+    EXPECT_EQ(fate(2, "late"), Kind::kCameLater);
+    // And it is written to as one that was never older.
+    ASSERT_TRUE(store.subscribe("video", "news", "u-late", 1'800'000'005'000));
+    NewEvent event{.id = event_id(3), .app = "video", .audience = {.topics = {"news"}}};
+    event.content = "content";
+    event.expires_ms = 1'900'000'000'000;
+    ASSERT_TRUE(store.accept(event));
+    EXPECT_EQ(fate(3, "late"), Kind::kPending);
+  }
+  EXPECT_EQ(number("PRAGMA user_version"), sqlite::kFormatVersion);
+  EXPECT_EQ(number("SELECT count(*) FROM event WHERE subscribers = 0"), 2);
+  EXPECT_EQ(
+      number("SELECT subscribers = (SELECT next_subscriber FROM meta) FROM event WHERE n = 3"), 1);
   expect_sound();
 }
 

@@ -22,7 +22,8 @@ class StoreReport : public testing::TestWithParam<StoreFactory> {
     ASSERT_EQ(devices_.size(), 10u);
   }
   void put(const std::string& device, Platform platform = Platform::kApns,
-           std::string_view topic = "news", const std::string& token = "") {
+           std::string_view topic = "news", const std::string& token = "",
+           std::string_view locale = "") {
     const std::string_view topics[] = {topic};
     const std::string made = token.empty() ? "token of " + device : token;
     const auto stored = store_->put_device({.app = "video",
@@ -30,7 +31,17 @@ class StoreReport : public testing::TestWithParam<StoreFactory> {
                                             .platform = platform,
                                             .token = made,
                                             .subscriber = device,
+                                            .locale = locale,
                                             .topics = topics},
+                                           1000);
+    ASSERT_TRUE(stored) << stored.error().message;
+  }
+  void put_for(const std::string& subscriber, const std::string& device) {
+    const auto stored = store_->put_device({.app = "video",
+                                            .device = device,
+                                            .platform = Platform::kApns,
+                                            .token = "token of " + device,
+                                            .subscriber = subscriber},
                                            1000);
     ASSERT_TRUE(stored) << stored.error().message;
   }
@@ -63,6 +74,22 @@ class StoreReport : public testing::TestWithParam<StoreFactory> {
         {.position = devices_[4].position, .due_ms = 9'000, .attempts = 2, .reason = "Busy"}};
     step.beyond = {devices_[6].position};
     return step;
+  }
+  // All of the event's audience had its turn; of event 1 with the failures of `checkpoint`.
+  void complete(std::uint32_t number = 1) {
+    const auto devices = scan_all(*store_, key(number));
+    ASSERT_FALSE(devices.empty());
+    Checkpoint last{.job = key(number)};
+    if (number == 1) {
+      last = checkpoint();
+      last.retries.clear();
+      last.beyond.clear();
+    }
+    last.cursor = devices.back().position;
+    last.added.accepted = devices.size() - last.failures.size();
+    last.exhausted = true;
+    last.state = EventState::kCompleted;
+    ASSERT_TRUE(record_now(*store_, {last}));
   }
   DeviceFate fate(const std::string& device, std::uint32_t number = 1) {
     const auto told = store_->explain(event_id(number), device);
@@ -221,17 +248,96 @@ TEST_P(StoreReport, SaysWhoWasCancelledAndWhoHadItsTurnBefore) {
 }
 
 TEST_P(StoreReport, ACompletedEventIsStillExplained) {
-  Checkpoint last = checkpoint();
-  last.retries.clear();
-  last.beyond.clear();
-  last.cursor = devices_[9].position;
-  last.added.accepted = 8;
-  last.exhausted = true;
-  last.state = EventState::kCompleted;
-  ASSERT_TRUE(record_now(*store_, {last}));
+  complete();
   EXPECT_EQ(fate(name(9)).kind, Kind::kAccepted);
   EXPECT_EQ(fate(name(2)).kind, Kind::kRejected);
   EXPECT_EQ(store_->explain(event_id(9), "d-1").error().kind, Error::Kind::kNotFound);
+}
+
+// No event runs when these come, so no mark tells of it.
+TEST_P(StoreReport, WhoComesAfterTheEndDidNotGetIt) {
+  put("elsewhere", Platform::kApns, "other");
+  accept(2);
+  complete();
+  complete(2);
+  put("late");
+  EXPECT_EQ(fate("late", 2).kind, Kind::kCameLater);
+  EXPECT_TRUE(fate("late", 2).exact) << "its number was given out after the event";
+  EXPECT_EQ(fate("late", 1).kind, Kind::kCameLater);
+  ASSERT_TRUE(store_->subscribe("video", "news", "elsewhere", 3'000));
+  EXPECT_EQ(fate("elsewhere", 2).kind, Kind::kNotKnown) << "when it subscribed is not kept";
+  EXPECT_FALSE(fate("elsewhere", 2).exact);
+  put_for(name(5), "another phone");
+  EXPECT_EQ(fate("another phone", 2).kind, Kind::kNotKnown) << "a second device of who was there";
+  EXPECT_EQ(fate(name(6), 2).kind, Kind::kAccepted);
+  // A device that only says again what is known of it is as known as before.
+  put(name(6));
+  EXPECT_EQ(fate(name(6), 2).kind, Kind::kAccepted);
+  EXPECT_EQ(fate(name(2), 1).kind, Kind::kRejected) << "rows go before everything";
+  accept(3);
+  complete(3);
+  EXPECT_EQ(fate("elsewhere", 3).kind, Kind::kAccepted) << "it was there by then";
+  EXPECT_EQ(fate("another phone", 3).kind, Kind::kAccepted);
+  EXPECT_EQ(fate("late", 3).kind, Kind::kAccepted);
+}
+
+TEST_P(StoreReport, WhoComesAfterACancelledEventWasNotCancelled) {
+  put("elsewhere", Platform::kApns, "other");
+  accept(2);
+  complete();
+  Checkpoint cancel{.job = key(2)};
+  cancel.state = EventState::kCancelled;
+  ASSERT_TRUE(record_now(*store_, {cancel}));
+  put("late");
+  ASSERT_TRUE(store_->subscribe("video", "news", "elsewhere", 3'000));
+  EXPECT_EQ(fate("late", 2).kind, Kind::kCameLater);
+  EXPECT_EQ(fate("elsewhere", 2).kind, Kind::kNotKnown);
+  EXPECT_EQ(fate(name(9), 2).kind, Kind::kCancelled);
+}
+
+TEST_P(StoreReport, AConditionThatBecameTrueAfterTheEndIsNotTakenForOneThatWas) {
+  complete();
+  Condition german{.kind = Condition::Kind::kCompare,
+                   .field = Condition::Field::kLocale,
+                   .compare = Condition::Compare::kStartsWith,
+                   .value = "de"};
+  put(name(1), Platform::kApns, "news", "", "de");
+  put(name(3), Platform::kApns, "muted", "", "de");
+  accept(2, {.condition = Condition{
+                 .kind = Condition::Kind::kAnd,
+                 .of = {german, Condition{.kind = Condition::Kind::kNot,
+                                          .of = {Condition{.kind = Condition::Kind::kInTopic,
+                                                           .topic = "muted"}}}}}});
+  ASSERT_EQ(scan_all(*store_, key(2)).size(), 1u);
+  complete(2);
+  put(name(2), Platform::kApns, "news", "", "de");
+  ASSERT_TRUE(store_->unsubscribe("video", "muted", name(3)));
+  EXPECT_EQ(fate(name(1), 2).kind, Kind::kAccepted);
+  EXPECT_EQ(fate(name(2), 2).kind, Kind::kNotKnown) << "its locale is another";
+  EXPECT_EQ(fate(name(3), 2).kind, Kind::kNotKnown) << "it was excluded";
+  EXPECT_EQ(fate(name(4), 2).kind, Kind::kNotInAudience);
+}
+
+TEST_P(StoreReport, WhoIsBackInAudiencesAfterTheEndMayHaveBeenLeftOut) {
+  Checkpoint step{.job = key()};
+  step.quarantined = {{.position = devices_[7].position,
+                       .token = {},
+                       .dead_since_ms = 4'000,
+                       .reason = "Unregistered"}};
+  ASSERT_TRUE(record_now(*store_, {step}));
+  complete();
+  ASSERT_TRUE(store_->decide_quarantine("video", QuarantineAction::kRestore, std::nullopt, 0, 10));
+  EXPECT_EQ(fate(name(7)).kind, Kind::kNotKnown);
+}
+
+TEST_P(StoreReport, WhoWasNamedIsKnownAfterTheEndWhateverChanged) {
+  accept(2, {.devices = {name(1)}});
+  complete();
+  complete(2);
+  ASSERT_TRUE(store_->subscribe("video", "other", name(1), 3'000));
+  EXPECT_EQ(fate(name(1), 2).kind, Kind::kAccepted);
+  ASSERT_TRUE(store_->subscribe("video", "other", name(2), 3'000));
+  EXPECT_EQ(fate(name(2), 2).kind, Kind::kNotInAudience);
 }
 
 INSTANTIATE_TEST_SUITE_P(Implementations, StoreReport, testing::Values(sqlite_factory()),

@@ -35,6 +35,9 @@ const std::vector<Case>& cases() {
       {"anonymous", [](Subscriber& s) { s.anonymous = true, s.name.clear(); }, 15},
       {"no device", [](Subscriber& s) { s.devices.clear(), s.next_ordinal = 0; }, 8},
       {"a device went", [](Subscriber& s) { s.next_ordinal = 2, s.freed_at = 300; }, 22},
+      {"its topics changed", [](Subscriber& s) { s.changed_at = 300; }, 22},
+      {"a device went, as a clock says that stands high",
+       [](Subscriber& s) { s.next_ordinal = 2, s.freed_at = s.changed_at = 1u << 30; }, 31},
       {"a time zone", [](Subscriber& s) { s.devices[0].timezone = 200; }, 21},
       {"time before 1970",
        [](Subscriber& s) { s.devices[0].registered_ms = -1, s.devices[0].seen_day = 0; }, 23},
@@ -85,6 +88,7 @@ TEST(SubscriberRow, ComesBackAsItWasWritten) {
     EXPECT_EQ(back.topics, subscriber.topics);
     EXPECT_EQ(back.next_ordinal, subscriber.next_ordinal);
     EXPECT_EQ(back.freed_at, subscriber.freed_at);
+    EXPECT_EQ(back.changed_at, subscriber.changed_at);
     ASSERT_EQ(back.devices.size(), subscriber.devices.size());
     for (std::size_t i = 0; i < back.devices.size(); ++i) {
       EXPECT_EQ(back.devices[i].ordinal, subscriber.devices[i].ordinal);

@@ -53,13 +53,15 @@ class ReportApi : public testing::Test {
     ASSERT_TRUE(room_.store->accept(event));
     path_ = "/v1/events/" + fanout::to_string(event.id);
     // d-0 accepted, d-1 and d-2 failed, d-3 to be tried again, d-4 to come.
-    const store::JobKey job{event.id, store::Platform::kFcm};
-    auto scan = room_.store->scan(job);
+    job_ = {event.id, store::Platform::kFcm};
+    auto scan = room_.store->scan(job_);
     store::DevicePage page;
     ASSERT_TRUE((*scan)->read(0, 100, page));
     ASSERT_EQ(page.devices.size(), 5u);
     const auto at = [&](std::size_t i) { return page.devices[i].position; };
-    store::Checkpoint step{.job = job, .cursor = at(3)};
+    last_ = at(4);
+    retried_ = at(3);
+    store::Checkpoint step{.job = job_, .cursor = at(3)};
     step.added = {.accepted = 1, .rejected = 1, .dead_lettered = 1};
     step.reasons = {{"INTERNAL", 1}, {"UNREGISTERED", 1}};
     step.failures = {{.position = at(1),
@@ -75,10 +77,21 @@ class ReportApi : public testing::Test {
                       .at_ms = 1'767'355'202'000}};
     step.retries = {
         {.position = at(3), .due_ms = 1'767'355'260'000, .attempts = 2, .reason = "BUSY"}};
+    record(step);
+  }
+  void record(const store::Checkpoint& step) {
     std::promise<store::Result<void>> done;
     room_.store->record({step}, 1'767'355'202'000,
                         [&](store::Result<void> result) { done.set_value(std::move(result)); });
     ASSERT_TRUE(done.get_future().get());
+  }
+  void complete() {
+    store::Checkpoint step{.job = job_, .cursor = last_};
+    step.added = {.accepted = 2};
+    step.retries_done = {retried_};
+    step.exhausted = true;
+    step.state = store::EventState::kCompleted;
+    record(step);
   }
   Json get(const std::string& rest, int status = 200, const std::string& key = "p") {
     RawClient client(server_->port());
@@ -93,6 +106,8 @@ class ReportApi : public testing::Test {
   RelayRoom room_;
   std::unique_ptr<HttpServer> server_;
   std::string path_;
+  store::JobKey job_;
+  store::DevicePosition last_ = 0, retried_ = 0;
 };
 
 TEST_F(ReportApi, FailuresComeDeviceByDevice) {
@@ -160,6 +175,27 @@ TEST_F(ReportApi, SaysWhyADeviceDidOrDidNotGetIt) {
   EXPECT_FALSE(to_come.contains("next_attempt_at"));
   EXPECT_EQ(fate("nobody")["outcome"], "unknown_device");
   get("/devices/d-0", 403, "s");
+}
+
+TEST_F(ReportApi, WhoComesAfterTheEndDidNotGetIt) {
+  complete();
+  const std::string_view topics[] = {"news"};
+  ASSERT_TRUE(room_.store->put_device({.app = "video",
+                                       .device = "late",
+                                       .platform = store::Platform::kFcm,
+                                       .token = "late",
+                                       .subscriber = {},
+                                       .topics = topics},
+                                      2));
+  ASSERT_TRUE(room_.store->subscribe_device("video", "sports", "d-4"));
+  const Json late = get("/devices/late");
+  EXPECT_EQ(late["outcome"], "came_later");
+  EXPECT_EQ(late["basis"], "exact");
+  const Json changed = get("/devices/d-4");
+  EXPECT_EQ(changed["outcome"], "not_known");
+  EXPECT_EQ(changed["basis"], "derived");
+  EXPECT_NE(changed["explanation"].get<std::string>().find("is not kept"), std::string::npos);
+  EXPECT_EQ(get("/devices/d-3")["outcome"], "accepted");
 }
 
 TEST_F(ReportApi, AnEventThatIsNotThereIsNotFound) {
