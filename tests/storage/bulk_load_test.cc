@@ -1,6 +1,6 @@
 // The bulk load against the ordinary way: whatever the lines are, both must leave the same store.
 //
-// CARILLON_BULK_SEEDS sets how many seeds run, CARILLON_BULK_SEED one of them alone.
+// CARILLON_BULK_SEEDS sets how many seeds run, CARILLON_BULK_SEED one of them alone (seeds.h).
 #include "storage/bulk_load.h"
 
 #include <gtest/gtest.h>
@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <deque>
 #include <map>
 #include <random>
@@ -17,6 +16,7 @@
 #include "storage/sqlite/line_extras.h"
 #include "storage/sqlite/member_runs.h"
 #include "storage/sqlite/partitioned_spool.h"
+#include "tests/seeds.h"
 #include "tests/storage/store_fixture.h"
 
 namespace carillon::store::bulk_load_test {
@@ -255,19 +255,10 @@ std::vector<Line> random_lines(std::uint32_t seed) {
   return lines;
 }
 
-std::uint32_t asked_for(const char* variable, std::uint32_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text ? static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10)) : otherwise;
-}
-
 TEST(BulkLoad, LeavesWhatLineByLineLeavesForRandomLines) {
-  const std::uint32_t only = asked_for("CARILLON_BULK_SEED", 0);
-  const std::uint32_t seeds = only ? 1 : asked_for("CARILLON_BULK_SEEDS", 25);
-  for (std::uint32_t i = 0; i < seeds && !HasFailure(); ++i) {
-    const std::uint32_t seed = only ? only : i + 1;
-    SCOPED_TRACE("repeat with CARILLON_BULK_SEED=" + std::to_string(seed));
+  Seeds("BULK", 25).each([](std::uint32_t seed) {
     expect_same(random_lines(seed), 1 + seed % 70);
-  }
+  });
 }
 
 std::vector<Line> numbered_lines(std::size_t count) {
@@ -465,7 +456,7 @@ TEST(BulkLoad, NeverGivesOutANumberOfASubscriberTwice) {
 TEST(BulkLoad, KilledAtAnyMomentLeavesTheEmptyStoreOrTheWholeOne) {
   constexpr std::size_t kLines = 3'000;
   // What a sanitizer slows down may be asked for fewer.
-  const int kills = static_cast<int>(asked_for("CARILLON_CRASH_KILLS", 12));
+  const int kills = static_cast<int>(number_from("CARILLON_CRASH_KILLS", 12));
   const auto lines = numbered_lines(kLines);
   const Views views(lines);
   int whole = 0;

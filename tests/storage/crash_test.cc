@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "tests/seeds.h"
 #include "tests/storage/store_fixture.h"
 
 namespace carillon::store {
@@ -263,14 +264,12 @@ class CrashTest : public testing::Test {
 };
 
 TEST_F(CrashTest, LosesNothingThatWasAcknowledgedAndLeavesNothingByHalf) {
-  const auto seed = static_cast<std::uint32_t>(std::random_device{}());
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const std::uint32_t seed = number_from("CARILLON_CRASH_SEED", std::random_device{}());
+  SCOPED_TRACE("CARILLON_CRASH_SEED=" + std::to_string(seed));
   std::mt19937 random(seed);
   Acknowledged acknowledged;
   // What a sanitizer slows down may be asked for fewer.
-  const char* asked = std::getenv("CARILLON_CRASH_KILLS");
-  const std::uint32_t kills =
-      asked ? static_cast<std::uint32_t>(std::strtoul(asked, nullptr, 10)) : kKills;
+  const std::uint32_t kills = number_from("CARILLON_CRASH_KILLS", kKills);
   ASSERT_GT(kills, 0U);
   for (std::uint32_t life = 1; life <= kills && !HasFailure(); ++life) {
     SCOPED_TRACE("life " + std::to_string(life));

@@ -2,14 +2,12 @@
 // that the store is damaged.
 //
 // CARILLON_FUZZ_SEEDS sets how many seeds run (otherwise as many as a few seconds allow),
-// CARILLON_FUZZ_SEED one of them alone.
+// CARILLON_FUZZ_SEED one of them alone (seeds.h).
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 #include <fstream>
-#include <iostream>
 #include <random>
 #include <set>
 #include <sstream>
@@ -21,6 +19,7 @@
 #include "storage/sqlite/name_levels.h"
 #include "storage/sqlite/store_inspection.h"
 #include "storage/sqlite/trait_chunk.h"
+#include "tests/seeds.h"
 #include "tests/storage/store_fixture.h"
 
 namespace carillon::store::store_fuzz_test {
@@ -515,7 +514,6 @@ class StoreFuzz : public testing::Test {
   }
 
   void run(FuzzedStore& fuzzed, std::uint32_t seed, const std::string& path) {
-    SCOPED_TRACE("seed " + std::to_string(seed) + ": CARILLON_FUZZ_SEED=" + std::to_string(seed));
     const std::string damage = fuzzed.damage(seed);
     SCOPED_TRACE(damage);
     ::alarm(kSeedSecondsMax);
@@ -540,17 +538,7 @@ TEST_F(StoreFuzz, EveryCallOnADamagedFileEndsWithAnAnswerOrSaysThatItIsDamaged) 
   const std::string path = folder_.file("store.db");
   FuzzedStore fuzzed(path);
   if (HasFailure()) return;
-  if (const char* one = std::getenv("CARILLON_FUZZ_SEED")) {
-    return run(fuzzed, static_cast<std::uint32_t>(std::strtoul(one, nullptr, 10)), path);
-  }
-  const char* asked = std::getenv("CARILLON_FUZZ_SEEDS");
-  const auto seeds = asked ? static_cast<std::uint32_t>(std::strtoul(asked, nullptr, 10)) : kSeeds;
-  ASSERT_GT(seeds, 0U);
-  for (std::uint32_t seed = 1; seed <= seeds && !HasFailure(); ++seed) {
-    // A crash leaves the seed as the last line.
-    if (asked) std::cerr << "seed " << seed << "   \r" << std::flush;
-    run(fuzzed, seed, path);
-  }
+  Seeds("FUZZ", kSeeds).each([&](std::uint32_t seed) { run(fuzzed, seed, path); });
 }
 
 }  // namespace

@@ -1,11 +1,10 @@
 // Random operations against the store and against a plain model of it in memory.
 //
-// CARILLON_MODEL_SEEDS sets how many seeds run, CARILLON_MODEL_SEED one of them alone.
+// CARILLON_MODEL_SEEDS sets how many seeds run, CARILLON_MODEL_SEED one of them alone (seeds.h).
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <random>
@@ -13,19 +12,14 @@
 #include <utility>
 
 #include "storage/quarantine.h"
+#include "tests/seeds.h"
 #include "tests/storage/store_fixture.h"
 
 namespace carillon::store {
 namespace {
 
-constexpr std::uint32_t kFirstSeed = 1;
 constexpr std::uint32_t kSeeds = 200;
 constexpr int kOperations = 60;  // a seed
-
-std::uint32_t number_from(const char* variable, std::uint32_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text ? static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10)) : otherwise;
-}
 
 constexpr std::int64_t kDayMs = kLastSeenStepMs;
 
@@ -989,18 +983,7 @@ class ModelRun {
 };
 
 TEST(StoreModel, AgreesWithThePlainModelWhateverHappens) {
-  const std::uint32_t only = number_from("CARILLON_MODEL_SEED", 0);
-  const std::uint32_t first = only ? only : kFirstSeed;
-  const std::uint32_t last =
-      only ? only : kFirstSeed + number_from("CARILLON_MODEL_SEEDS", kSeeds) - 1;
-  for (std::uint32_t seed = first; seed <= last; ++seed) {
-    SCOPED_TRACE("repeat with CARILLON_MODEL_SEED=" + std::to_string(seed));
-    ModelRun(seed).run(kOperations);
-    if (HasFailure()) {
-      std::printf("failed with CARILLON_MODEL_SEED=%u\n", seed);
-      return;
-    }
-  }
+  Seeds("MODEL", kSeeds).each([](std::uint32_t seed) { ModelRun(seed).run(kOperations); });
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // while a backup is made: what was acknowledged is there, and nothing is there by half.
 //
 // When a child dies is drawn from how far it says it has come, never from a clock.
-// CARILLON_CRASH_KILLS sets how often each is killed.
+// CARILLON_CRASH_KILLS sets how often each is killed, CARILLON_CRASH_SEED repeats the draws.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -14,6 +14,7 @@
 #include <random>
 
 #include "storage/sqlite/database.h"
+#include "tests/seeds.h"
 #include "tests/storage/store_fixture.h"
 
 namespace carillon::store::upkeep_crash_test {
@@ -22,8 +23,7 @@ namespace {
 constexpr std::uint32_t kKills = 10;
 
 std::uint32_t kills() {
-  const char* asked = std::getenv("CARILLON_CRASH_KILLS");
-  return asked ? static_cast<std::uint32_t>(std::strtoul(asked, nullptr, 10)) : kKills;
+  return number_from("CARILLON_CRASH_KILLS", kKills);
 }
 
 // What a child says. Smaller than PIPE_BUF: written whole.
@@ -186,7 +186,7 @@ class UpkeepCrashTest : public testing::Test {
   }
 
   TemporaryFolder folder_;
-  const std::uint32_t seed_ = std::random_device{}();
+  const std::uint32_t seed_ = number_from("CARILLON_CRASH_SEED", std::random_device{}());
   std::mt19937 random_{seed_};
 };
 
@@ -245,7 +245,7 @@ class UpkeepCrashTest : public testing::Test {
 }
 
 TEST_F(UpkeepCrashTest, LosesNothingWhileChunksAreSplitErasedAndPacked) {
-  SCOPED_TRACE("seed " + std::to_string(seed_));
+  SCOPED_TRACE("CARILLON_CRASH_SEED=" + std::to_string(seed_));
   using What = Report::What;
   fill();
   constexpr std::uint32_t kGone = ~0U;
@@ -322,7 +322,7 @@ class ReplacementWatch {
 };
 
 TEST_F(UpkeepCrashTest, ABulkLoadIsThereWholeOrNotAtAll) {
-  SCOPED_TRACE("seed " + std::to_string(seed_));
+  SCOPED_TRACE("CARILLON_CRASH_SEED=" + std::to_string(seed_));
   std::uint64_t whole_bytes = 0;
   std::uint32_t loads = 0, empty = 0;
   for (std::uint32_t life = 0; life <= kills() && !HasFailure(); ++life) {
@@ -378,7 +378,7 @@ TEST_F(UpkeepCrashTest, ABulkLoadIsThereWholeOrNotAtAll) {
 }
 
 TEST_F(UpkeepCrashTest, AConversionLeavesTheOldStoreOrTheNewOneWhole) {
-  SCOPED_TRACE("seed " + std::to_string(seed_));
+  SCOPED_TRACE("CARILLON_CRASH_SEED=" + std::to_string(seed_));
   fill();
   const std::uint64_t bytes = std::filesystem::file_size(path());
   std::uint32_t converted = 0;
@@ -410,7 +410,7 @@ TEST_F(UpkeepCrashTest, AConversionLeavesTheOldStoreOrTheNewOneWhole) {
 // --- backup --------------------------------------------------------------------------------------
 
 TEST_F(UpkeepCrashTest, ABackupIsThereWholeOrNotAtAll) {
-  SCOPED_TRACE("seed " + std::to_string(seed_));
+  SCOPED_TRACE("CARILLON_CRASH_SEED=" + std::to_string(seed_));
   fill();
   {
     // Several steps of a copy.
