@@ -39,7 +39,12 @@ class Seeds {
       SCOPED_TRACE(again);
       // A crash leaves the seed as the last line.
       if (asked_) std::fprintf(stderr, "%s\r", again.c_str());
-      body(seed);
+      try {
+        body(seed);
+      } catch (...) {
+        tell(again);
+        throw;
+      }
       if (testing::Test::HasFailure()) tell(again);
     }
   }
