@@ -23,6 +23,7 @@ struct ErrorBody {
   std::string error_code;   // FcmError: "UNREGISTERED"
   std::string apns_reason;  // ApnsError: what Apple said to FCM, "BadDeviceToken"
   std::string text;         // all messages and descriptions, lower case
+  ThrottleScope subject = ThrottleScope::kNone;  // of the first violation that names one of ours
   bool blames_token = false;
 };
 
@@ -65,6 +66,16 @@ std::string text_member(const json& object, const char* name) {
   return member != object.end() && member->is_string() ? member->get<std::string>() : "";
 }
 
+// A quota's subject is "project:<id>" (QuotaFailure in google/rpc/error_details.proto):
+// what stands before the colon tells, as an id may be any word.
+ThrottleScope scope_of_subject(std::string_view subject) {
+  if (subject.starts_with("project")) return ThrottleScope::kProject;
+  if (subject.starts_with("device:") || subject.starts_with("token:"))
+    return ThrottleScope::kDevice;
+  if (subject.starts_with("topic:")) return ThrottleScope::kTopic;
+  return ThrottleScope::kNone;
+}
+
 void read_detail(const json& detail, ErrorBody& body) {
   if (!detail.is_object()) return;
   // By its type where it names one: other details have an errorCode as well, ApnsError a reason.
@@ -77,7 +88,10 @@ void read_detail(const json& detail, ErrorBody& body) {
     for (const json& violation : *violations) {
       if (!violation.is_object()) continue;
       if (text_member(violation, "field") == "message.token") body.blames_token = true;
-      append_lower(body.text, text_member(violation, "subject"));
+      const std::string subject = text_member(violation, "subject");
+      const ThrottleScope scope = scope_of_subject(subject);
+      if (body.subject == ThrottleScope::kNone) body.subject = scope;
+      if (scope == ThrottleScope::kNone) append_lower(body.text, subject);
       append_lower(body.text, text_member(violation, "description"));
     }
   }
@@ -102,11 +116,29 @@ ErrorBody read_body(std::string_view text) {
   return body;
 }
 
-// One error code stands for three budgets; only the words tell which is spent.
+// Without what stands in quotes: ids, which may be any word.
+std::string without_names(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool begins = (text[i] == '\'' || text[i] == '"') && (i == 0 || text[i - 1] == ' ');
+    const std::size_t end = begins ? text.find(text[i], i + 1) : std::string_view::npos;
+    if (end == std::string_view::npos) {
+      out += text[i];
+    } else {
+      i = end;
+    }
+  }
+  return out;
+}
+
+// One error code stands for three budgets; only the subject, or else the words, tell which is
+// spent.
 ThrottleScope scope_of(const ErrorBody& body) {
-  const auto says = [&body](std::string_view word) {
-    return body.text.find(word) != std::string::npos;
-  };
+  if (body.subject != ThrottleScope::kNone) return body.subject;
+  // "... for consumer 'project:<id>'"
+  if (body.text.find("consumer 'project") != std::string::npos) return ThrottleScope::kProject;
+  const std::string text = without_names(body.text);
+  const auto says = [&text](std::string_view word) { return text.find(word) != std::string::npos; };
   if (says("device")) return ThrottleScope::kDevice;
   if (says("topic")) return ThrottleScope::kTopic;
   if (says("project")) return ThrottleScope::kProject;

@@ -119,6 +119,24 @@ TEST(FcmVerdict, TellsWhoseQuotaIsSpent) {
   EXPECT_EQ(scope("Topic quota exceeded."), Scope::kTopic);
   EXPECT_EQ(scope("Quota exceeded for project 'bell-tower'."), Scope::kProject);
   EXPECT_EQ(scope("Quota exceeded."), Scope::kNone);
+  EXPECT_EQ(scope("Quota exceeded for project 'device-topics'."), Scope::kProject);
+  EXPECT_EQ(scope("Quota exceeded for consumer 'project:iot-devices'."), Scope::kProject);
+  EXPECT_EQ(scope("The device's quota is spent in 'bell-tower'."), Scope::kDevice);
+}
+
+TEST(FcmVerdict, AQuotasSubjectTellsByWhatStandsBeforeItsName) {
+  const auto scope = [](std::string_view subject) {
+    auto body = nlohmann::json::parse(error_body(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"));
+    body["error"]["details"].push_back(
+        {{"@type", "type.googleapis.com/google.rpc.QuotaFailure"},
+         {"violations", {{{"subject", subject}, {"description", "Too many for a device."}}}}});
+    return judge(429, body.dump()).verdict.scope;
+  };
+  EXPECT_EQ(scope("project:smart-device-app"), Scope::kProject);
+  EXPECT_EQ(scope("device:project-of-the-week"), Scope::kDevice);
+  EXPECT_EQ(scope("topic:device"), Scope::kTopic);
+  EXPECT_EQ(scope("clientip:192.0.2.1"), Scope::kDevice)
+      << "the words tell, if it names none of ours";
 }
 
 TEST(FcmVerdict, TellsWhatAppleSaidAndJudgesByFcmsWord) {
