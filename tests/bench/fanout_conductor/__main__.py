@@ -17,7 +17,7 @@ import machine
 import pairs
 import publish
 from progress import say
-from senders import RelaySender, other_senders
+from senders import PLATFORMS, RelaySender, other_senders
 from world import BINARIES, CHECKPOINT_INTERVAL_MS, MIXES, World
 
 SIZES = [100_000, 1_000_000]
@@ -140,8 +140,18 @@ def run_parts(folder, settings):
     return said, made
 
 
+def wants_h2load(settings):
+    if any(getattr(settings, part) for part in PARTS):
+        return settings.publish
+    return any(case in PLATFORMS for case in settings.case)
+
+
 def main():
     settings = parse()
+    if wants_h2load(settings) and shutil.which("h2load") is None:
+        print("tests/bench/fanout: h2load is missing; deploy/install-deps --bench installs it",
+              file=sys.stderr)
+        return 1
     folder = pathlib.Path(tempfile.mkdtemp(prefix="carillon-fanout-", dir=settings.folder))
     lines = machine.describe(folder) + figures.describe_settings(settings)
     print("\n".join(lines), "\n")
@@ -178,6 +188,8 @@ def main():
     print("\n".join(figures.remarks(rows) + figures.simulator_lines(rows) +
                     figures.instruction_lines(counted) +
                     figures.goal_lines(rows, counted)))
+    if not callgrind.available():
+        print("instructions are left out: valgrind is missing; deploy/install-deps --bench installs it")
     if settings.json:
         print(json.dumps(figures.as_object(rows, counted)))
     return 0

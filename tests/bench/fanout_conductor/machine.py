@@ -1,6 +1,7 @@
 """What the machine says: whose CPU time it was, what others took, what it is made of."""
 
 import os
+import pathlib
 import platform
 import re
 import subprocess
@@ -96,6 +97,14 @@ def _value(path, key):
     return "unknown"
 
 
+def commit(said=None):
+    """Of these sources; "-dirty" behind it if a file that git knows is another now. `said`: by git."""
+    if said is None:
+        said = _first_line("git", "-C", str(pathlib.Path(__file__).parent), "describe", "--always",
+                           "--dirty", "--abbrev=12", "--exclude=*")
+    return said if re.fullmatch(r"[0-9a-f]{7,}(-dirty)?", said) else "unknown, git does not tell"
+
+
 # Where fsync has nothing to do.
 IN_MEMORY = ("tmpfs", "ramfs")
 
@@ -129,6 +138,7 @@ def describe(folder):
         *([f"           {kind} is memory: nothing is on a disk and commits cost next to nothing, so "
            "no figure is of a durable store; --folder names another place"]
           if kind in IN_MEMORY else []),
+        f"commit     {commit()}",
         f"versions   {_first_line('h2load', '--version')}, "
         f"{_first_line('openssl', 'version').partition('(')[0].strip()}, "
         f"{_first_line('g++', '--version')}",

@@ -2,6 +2,7 @@
 
 import pathlib
 import subprocess
+import sys
 import tempfile
 import types
 import unittest
@@ -179,6 +180,26 @@ class FileSystems(unittest.TestCase):
                 self.assertEqual("no figure is of a durable store" in said, told, kind)
         finally:
             machine.file_system = usual
+
+
+class Commits(unittest.TestCase):
+    def test_a_figure_is_tied_to_its_sources_and_to_changes_in_them(self):
+        for said in ("e9e443008a35", "e9e443008a35-dirty"):
+            self.assertEqual(machine.commit(said), said)
+
+    def test_without_git_or_a_repository_nothing_is_made_up(self):
+        for said in ("not there", "fatal: not a git repository (or any of the parent directories)"):
+            self.assertEqual(machine.commit(said), "unknown, git does not tell")
+
+
+class Missing(unittest.TestCase):
+    def test_without_h2load_nothing_is_begun_and_its_package_list_is_named(self):
+        conductor = pathlib.Path(__file__).resolve().parent
+        with tempfile.TemporaryDirectory() as empty:
+            ran = subprocess.run([sys.executable, "-B", conductor, "--case", "apns"], check=False,
+                                 capture_output=True, text=True, env={"PATH": empty})
+        self.assertEqual((ran.returncode, ran.stdout), (1, ""))
+        self.assertIn("deploy/install-deps --bench", ran.stderr)
 
 
 class TogetherLetGo(unittest.TestCase):
