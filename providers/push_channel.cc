@@ -46,6 +46,7 @@ class PushChannel::Impl final : public http2::RequestSource,
         dialect_(std::move(dialect)),
         token_has_body_(dialect_->token_has_body()),
         judges_success_(dialect_->judges_success()),
+        credential_kept_(dialect_->credential_kept()),
         sink_(sink),
         pool_(loop, std::move(config.pool), *this) {
     verdicts_.reserve(kVerdictsPerCall);
@@ -338,7 +339,11 @@ class PushChannel::Impl final : public http2::RequestSource,
 
   void refresh_authorization() {
     if (!waiting() || stopped_) return;
-    authorization_ = dialect_->authorization(calendar_());
+    const auto now = calendar_();
+    authorization_ = dialect_->authorization(now);
+    if (authorization_.header != nullptr) {
+      pool_.bring(authorization_.header, now, credential_kept_);
+    }
     if (authorization_.header == nullptr && authorization_.refused) {
       settle_all_queued(VerdictKind::kCredentialRefused, authorization_.refusal);
     }
@@ -392,6 +397,7 @@ class PushChannel::Impl final : public http2::RequestSource,
   const std::unique_ptr<PushDialect> dialect_;
   const bool token_has_body_;
   const bool judges_success_;
+  const std::chrono::minutes credential_kept_;
   VerdictSink& sink_;
 
   // --- loop thread

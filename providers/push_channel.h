@@ -59,6 +59,10 @@ class PushDialect {
   // Asked once per batch of events, not per request. While there is no header requests wait.
   virtual Authorization authorization(std::chrono::system_clock::time_point now) = 0;
 
+  // For how long a connection must have brought a credential before it may bring another; 0: no
+  // matter.
+  virtual std::chrono::minutes credential_kept() const { return {}; }
+
   // Whether requests differ by path, so that it is written for each, and carry an id header.
   virtual bool path_has_token() const = 0;
   // The whole path, or what comes before the token.

@@ -97,9 +97,10 @@ class ApnsChannelLine::Impl final : public http2::RequestSource,
     tell(*call, {.kind = ChannelAnswer::Kind::kUnanswered, .reason = reason_of(stream.word)});
   }
 
-  void on_turn_end() override {}
+  void on_turn_end() override { refresh_authorization(); }
 
   void on_tick(http2::LoopTime now) override {
+    refresh_authorization();
     while (!queued_.empty() && now - queued_.front()->queued_at >= queued_max_) {
       drop_first(pool_.stats().connections == 0 ? "NoConnection" : "QueueTimeout");
     }
@@ -129,7 +130,15 @@ class ApnsChannelLine::Impl final : public http2::RequestSource,
     if (stopped_) return tell(*call, not_sent("Closed"));
     call->queued_at = pool_.now();
     queued_.push_back(call);
+    refresh_authorization();
     pool_.pump();
+  }
+
+  void refresh_authorization() {
+    if (!token_ || queued_.empty()) return;
+    const auto now = calendar_();
+    authorization_ = token_->header(now);
+    pool_.bring(authorization_, now, auth::ProviderToken::kKeptOnConnection);
   }
 
   void write_head(Call& call) const {
@@ -138,7 +147,7 @@ class ApnsChannelLine::Impl final : public http2::RequestSource,
         http2::header_of(":method", call.request.method), http2::header_of(":scheme", "https"),
         http2::header_of(":authority", authority_), http2::header_of(":path", call.request.path)};
     if (token_) {
-      call.authorization = token_->header(calendar_());
+      call.authorization = authorization_;
       call.head->rest.push_back(http2::header_of("authorization", *call.authorization));
     }
     for (const auto& [name, value] : call.request.headers) {
@@ -168,7 +177,9 @@ class ApnsChannelLine::Impl final : public http2::RequestSource,
     queued_.push_front(call);
     pool_.retire(stream);  // Apple ties a connection to the token that it began with
     loop_.post([self = shared_from_this()] {
-      if (!self->stopped_) self->pool_.pump();
+      if (self->stopped_) return;
+      self->refresh_authorization();
+      self->pool_.pump();
     });
   }
 
@@ -197,7 +208,8 @@ class ApnsChannelLine::Impl final : public http2::RequestSource,
 
   // --- loop thread
   http2::Pool pool_;
-  std::deque<std::shared_ptr<Call>> queued_;  // the first has waited longest
+  std::shared_ptr<const std::string> authorization_;  // null: requests need none
+  std::deque<std::shared_ptr<Call>> queued_;          // the first has waited longest
   std::vector<std::shared_ptr<Call>> open_;
   bool stopped_ = false;
 

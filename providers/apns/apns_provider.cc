@@ -43,6 +43,10 @@ class ApnsDialect final : public PushDialect {
     return {.header = token_ ? token_->header(now) : kNoHeader};
   }
 
+  std::chrono::minutes credential_kept() const override {
+    return auth::ProviderToken::kKeptOnConnection;
+  }
+
   bool path_has_token() const override { return true; }
   std::string_view path() const override { return "/3/device/"; }
   std::string_view id_header() const override { return "apns-id"; }

@@ -14,13 +14,18 @@ namespace carillon::push::auth {
 // One token per (team, key), shared by all connections of a provider. Not thread-safe.
 //
 // Apple takes a token for an hour after its `iat` and takes a new one at most every 20 minutes,
-// counted from when it first saw the old one. So a token is minted when the first request needs it,
-// used for kRenewAfter, and never replaced before kKeepAtLeast, not even if it is refused.
+// counted on each connection from when it first saw the old one there. So a token is minted when
+// the first request needs it, used for kRenewAfter, and never replaced before kKeepAtLeast, not
+// even if it is refused; and a connection that has had it for less than kKeptOnConnection does not
+// get to see the next (http2::Pool::bring).
 class ProviderToken {
  public:
   using Time = std::chrono::system_clock::time_point;
   static constexpr std::chrono::minutes kRenewAfter{50};
   static constexpr std::chrono::minutes kKeepAtLeast{20};
+  // Of a connection, from the first request that brings a token to the first that brings the next:
+  // a minute more, as the one may take longer to Apple than the other.
+  static constexpr std::chrono::minutes kKeptOnConnection = kKeepAtLeast + std::chrono::minutes(1);
 
   ProviderToken(Es256Key key, std::string key_id, std::string team_id);
 

@@ -236,6 +236,7 @@ std::size_t Connection::start_some() {
     }
     ++started;
   }
+  if (started > 0) owner_->on_started(*this);
   return started;
 }
 

@@ -9,6 +9,7 @@
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,6 +32,8 @@ class ConnectionOwner {
   virtual LoopTime now() const = 0;
   // What the connection is to take now.
   virtual Share share_of(const Connection& connection) const = 0;
+  // It has started requests, a write's worth at most.
+  virtual void on_started(Connection& connection) = 0;
   // Something about the connection has changed: it opened, began to drain, has room again.
   virtual void on_changed(Connection& connection) = 0;
   // The last call for this connection; all its requests are settled, the source is yet to be told
@@ -85,6 +88,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Whether any request has been answered here: only then is the peer known to serve us.
   bool has_answered() const noexcept { return has_answered_; }
 
+  // What its requests have been authorized with, and since when by the calendar. Null: none began.
+  void bring(const std::shared_ptr<const std::string>& credential,
+             std::chrono::system_clock::time_point now) {
+    if (credential == credential_) return;
+    credential_ = credential;
+    brought_since_ = now;
+  }
+  const std::shared_ptr<const std::string>& credential() const noexcept { return credential_; }
+  std::chrono::system_clock::time_point brought_since() const noexcept { return brought_since_; }
+
  private:
   void on_tcp_connected(const asio::error_code& error);
   void wait_readable();
@@ -118,6 +131,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool servicing_ = false;
   bool service_posted_ = false;
   bool has_answered_ = false;
+  std::shared_ptr<const std::string> credential_;
+  std::chrono::system_clock::time_point brought_since_{};
   std::string fatal_;  // the session cannot go on
   LoopTime began_{};
   LoopTime heard_at_{};  // the last byte from the peer

@@ -89,6 +89,8 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
     return suffices ? Share::kOthers : usual_share();
   }
 
+  void on_started(Connection& connection) override { connection.bring(credential_, brought_at_); }
+
   void on_changed(Connection& connection) override {
     if (connection.state() == Connection::State::kOpen && attempt_.get() == &connection) {
       attempt_.reset();
@@ -131,6 +133,19 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   void retire(Connection& connection) {
     retry_at_ = std::max(retry_at_, now() + kRetirePause);
     connection.drain();
+  }
+
+  void bring(const std::shared_ptr<const std::string>& credential,
+             std::chrono::system_clock::time_point now, std::chrono::minutes kept) {
+    brought_at_ = now;
+    if (credential == credential_) return;
+    credential_ = credential;
+    for (const auto& connection : copy()) {
+      const auto& brought = connection->credential();
+      if (brought == nullptr || brought == credential_) continue;
+      // A clock that was set back makes it less than nothing.
+      if (now - connection->brought_since() < kept) connection->drain();
+    }
   }
 
   PoolStats stats() const {
@@ -392,6 +407,8 @@ class Pool::Impl final : public ConnectionOwner, public std::enable_shared_from_
   LoopTime retry_at_{};
   LoopTime opened_at_{};
   LoopTime urgent_until_{};
+  std::shared_ptr<const std::string> credential_;       // that requests bring
+  std::chrono::system_clock::time_point brought_at_{};  // the calendar, at most a tick ago
   std::string last_error_;
   std::function<void()> done_;
 };
@@ -409,6 +426,10 @@ void Pool::expect_urgent() {
 }
 void Pool::retire(const Stream& stream) {
   impl_->retire(*stream.connection);
+}
+void Pool::bring(const std::shared_ptr<const std::string>& credential,
+                 std::chrono::system_clock::time_point now, std::chrono::minutes kept) {
+  impl_->bring(credential, now, kept);
 }
 PoolStats Pool::stats() const {
   return impl_->stats();

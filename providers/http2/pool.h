@@ -2,6 +2,7 @@
 // go.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -74,6 +75,12 @@ class Pool {
   // No further requests on the connection of this stream, which is one of its answers' word: what
   // is open there ends as it would, another connection is opened for the rest.
   void retire(const Stream& stream);
+
+  // What requests are authorized with from now on; `now` is the calendar's. A connection that has
+  // brought another credential, and that for less than `kept`, takes no further requests: what is
+  // open there ends as it would, others are opened at once, as nobody was refused.
+  void bring(const std::shared_ptr<const std::string>& credential,
+             std::chrono::system_clock::time_point now, std::chrono::minutes kept);
 
   PoolStats stats() const;
   // Why the latest connection failed; empty if none did.

@@ -8,6 +8,7 @@ from moved_clock import HOUR_S, MovedClockTest
 STEP_S = 240  # so that an access token's last five minutes have a step
 HOURS = 2
 DEVICES = 60
+GOAWAY_EVERY = 97  # requests: about one connection to Apple in a quarter of an hour, so of every age
 
 
 class Renewal(MovedClockTest):
@@ -16,6 +17,7 @@ class Renewal(MovedClockTest):
         self.configure_relay()
         self.import_devices(DEVICES)
         self.relay.start()
+        self.simulator.set_faults(goaway_every=GOAWAY_EVERY)
         events = 0
         for ahead_s in range(0, HOURS * HOUR_S + 1, STEP_S):
             # Nothing is on its way while the clock is set.
@@ -29,6 +31,7 @@ class Renewal(MovedClockTest):
         # Renewed they were: at 55 minutes, while the old access token still served, and at 50.
         self.assertEqual(stats["oauth"], {"tokens_issued": 3, "tokens_refused": 0})
         self.assertGreaterEqual(stats["provider_tokens"]["brought"], 3)
+        self.assertGreater(stats["apns"]["connections_opened"], 3, "of every age, not of one")
         print(f"  {events} events in {HOURS} hours: {stats['oauth']['tokens_issued']} access tokens, "
               f"{stats['provider_tokens']['brought']} provider tokens on {stats['apns']['connections_opened']} connections")
 

@@ -299,6 +299,27 @@ TEST_F(ApnsChannels, ATokenThatHasAgedIsReplacedOnceOnAnotherConnection) {
   provider->close(0ms);
 }
 
+TEST_F(ApnsChannels, AConnectionThatSawItsTokenLatelyDoesNotSeeTheNext) {
+  connect({});
+  const auto broadcast = [this] {
+    return ask({.kind = Asked::kBroadcast, .channel = kChannel, .payload = "{}"}).kind;
+  };
+  EXPECT_EQ(ask({.kind = Asked::kDelete, .channel = kChannel}).kind, Kind::kDone);
+  now_s += 49 * 60;
+  EXPECT_EQ(broadcast(), Kind::kDone);
+  now_s += 2 * 60;
+  EXPECT_EQ(broadcast(), Kind::kDone);
+  EXPECT_EQ(ask({.kind = Asked::kDelete, .channel = kChannel}).kind, Kind::kDone);
+  const auto requests = server->requests();
+  ASSERT_THAT(requests, SizeIs(4));
+  const auto token = [&](std::size_t i) { return requests[i].headers.at("authorization"); };
+  EXPECT_EQ(token(0), token(1));
+  EXPECT_NE(token(1), token(2));
+  EXPECT_NE(requests[1].connection, requests[2].connection) << "two minutes after the first";
+  EXPECT_EQ(token(2), token(3));
+  EXPECT_EQ(requests[0].connection, requests[3].connection) << "after 51 minutes";
+}
+
 TEST_F(ApnsChannels, WhoWaitsForAConnectionOrAnAnswerHearsWithinTheDeadline) {
   connect({.mute = true}, [](ApnsConfig& config) { config.queued_max = 50ms; });
   const auto unreached = ask({.kind = Asked::kList});

@@ -6,8 +6,10 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "providers/apns/apns_provider.h"
 #include "tests/providers/push_batches.h"
@@ -245,6 +247,132 @@ TEST_F(ApnsConnectionTest, WithASingleConnectionWhatIsDoubtfulGoesLast) {
   for (std::size_t i = 4; i < 7; ++i) {
     EXPECT_TRUE(requests[i].headers.at(":path").ends_with(test::token_of(100 + i - 4))) << i;
   }
+}
+
+// Apple answers a connection that brings a second token within 20 minutes of the first with 429
+// TooManyProviderTokenUpdates.
+class ApnsRenewalTest : public ApnsConnectionTest {
+ protected:
+  void serve_and_connect(std::size_t connections_max) {
+    server.emplace(TestServer::Options{
+        .streams_max = 1, .handler = [this](const ServerRequest& request) {
+          const std::lock_guard lock(mutex);
+          seen[request.connection].emplace(request.headers.at("authorization"), minutes);
+          return holds ? ServerReply::silence() : ServerReply::ok();
+        }});
+    auto config = config_for(server->url());
+    config.connections_max = connections_max;
+    config.calendar = [this] {
+      return std::chrono::system_clock::time_point(1'900'000'000s + std::chrono::minutes(minutes));
+    };
+    connect(config);
+  }
+  void send_one() {
+    submit(sent++, 1);
+    ASSERT_THAT(sink.wait_for(sent), SizeIs(sent));
+  }
+  // The server ends all connections in peace.
+  void lose_connections() {
+    server->each_session([](ServerSession& session) {
+      session.send_goaway(1, NGHTTP2_NO_ERROR, R"({"reason":"Shutdown"})");
+    });
+    ASSERT_TRUE(eventually([&] { return provider->health().connections == 0; }));
+  }
+  // By connection, the minute of each token's first request.
+  using Seen = std::map<int, std::map<std::string, int>>;
+  Seen seen_so_far() {
+    const std::lock_guard lock(mutex);
+    return seen;
+  }
+  void expect_every_token_in_peace() {
+    for (const auto& [connection, tokens] : seen_so_far()) {
+      std::vector<int> minutes_seen;
+      for (const auto& [token, minute] : tokens) minutes_seen.push_back(minute);
+      std::ranges::sort(minutes_seen);
+      for (std::size_t i = 1; i < minutes_seen.size(); ++i) {
+        EXPECT_GE(minutes_seen[i] - minutes_seen[i - 1], 20) << "on connection " << connection;
+      }
+    }
+    EXPECT_EQ(count_of(VerdictKind::kAccepted), sent);
+  }
+
+  std::atomic<int> minutes{0};
+  std::atomic<bool> holds{false};
+  std::mutex mutex;
+  Seen seen;
+  std::optional<TestServer> server;
+  std::uint64_t sent = 0;
+};
+
+TEST_F(ApnsRenewalTest, AConnectionThatHasHadItsTokenForLongGoesOnWithTheNext) {
+  serve_and_connect(1);
+  send_one();
+  minutes = 50;
+  send_one();
+  EXPECT_EQ(server->accepted(), 1);
+  EXPECT_THAT(seen_so_far().at(0), SizeIs(2));
+  expect_every_token_in_peace();
+}
+
+TEST_F(ApnsRenewalTest, AConnectionThatHasHadItsTokenForLessThanTwentyMinutesIsReplaced) {
+  serve_and_connect(1);
+  send_one();
+  minutes = 45;
+  lose_connections();
+  send_one();
+  minutes = 50;
+  send_one();
+  const auto seen_by_now = seen_so_far();
+  ASSERT_THAT(seen_by_now, SizeIs(3));
+  EXPECT_EQ(seen_by_now.at(0).begin()->first, seen_by_now.at(1).begin()->first);
+  EXPECT_NE(seen_by_now.at(1).begin()->first, seen_by_now.at(2).begin()->first);
+  expect_every_token_in_peace();
+}
+
+// Not the token's age counts, and a minute is kept for what the way to Apple takes.
+TEST_F(ApnsRenewalTest, TheTimeCountsFromTheConnectionsFirstRequestAndIsTwentyOneMinutes) {
+  serve_and_connect(1);
+  send_one();
+  minutes = 29;
+  lose_connections();
+  send_one();
+  minutes = 50;
+  send_one();
+  EXPECT_EQ(server->accepted(), 2) << "21 minutes: it goes on";
+  minutes = 80;
+  lose_connections();
+  send_one();
+  minutes = 100;
+  send_one();
+  EXPECT_EQ(server->accepted(), 4) << "20 minutes: another";
+  expect_every_token_in_peace();
+}
+
+TEST_F(ApnsRenewalTest, WhatIsOpenOnAReplacedConnectionEndsInPeaceWhileAnotherIsOpened) {
+  serve_and_connect(2);
+  send_one();
+  minutes = 45;
+  holds = true;
+  // The old connection is full, so a young one opens; that is full, and one request waits.
+  submit(sent, 3);
+  sent += 3;
+  ASSERT_TRUE(eventually([&] { return server->requests().size() == 3; }));
+  ASSERT_EQ(server->accepted(), 2);
+  holds = false;  // of what comes from now on, and nothing can before there is another connection
+  minutes = 50;
+  submit(sent++, 1);
+  // While both are still held: on a third connection, with the new token.
+  ASSERT_THAT(sink.wait_for(3), SizeIs(3));
+  EXPECT_EQ(server->accepted(), 3);
+  server->each_session([](ServerSession& session) {
+    for (const auto& [id, request] : std::map(session.unanswered)) {
+      session.reply(id, ServerReply::ok());
+    }
+  });
+  ASSERT_THAT(sink.wait_for(sent), SizeIs(sent));
+  EXPECT_THAT(seen_so_far().at(1), SizeIs(1));
+  EXPECT_EQ(seen_so_far().at(2).begin()->second, 50);
+  expect_every_token_in_peace();
 }
 
 }  // namespace
