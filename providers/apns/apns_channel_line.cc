@@ -172,10 +172,10 @@ class ApnsChannelLine::Impl final : public http2::RequestSource,
   void on_answer(const http2::Stream& stream, const std::shared_ptr<Call>& call) {
     ChannelAnswer answer = read_apns_channel_reply(
         call->asked, {stream.status, stream.answer_body, stream.channel_id, stream.request_id});
+    if (stream.status == 403) pool_.retire(stream);  // Apple has judged it with what it brought
     if (!has_new_token(*call, answer)) return tell(*call, std::move(answer));
     call->renewed = true;
     queued_.push_front(call);
-    pool_.retire(stream);  // Apple ties a connection to the token that it began with
     loop_.post([self = shared_from_this()] {
       if (self->stopped_) return;
       self->refresh_authorization();

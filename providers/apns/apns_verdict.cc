@@ -51,17 +51,20 @@ constexpr Row kRows[] = {
     {"FeatureNotEnabled", Kind::kNotificationRefused},
     {"MissingChannelId", Kind::kNotificationRefused},
     {"MissingPushType", Kind::kNotificationRefused},
-    // 403
-    {"BadCertificate", Kind::kCredentialRefused},
-    {"BadCertificateEnvironment", Kind::kCredentialRefused},
-    {"BadEnvironmentKeyIdInToken", Kind::kCredentialRefused},  // as documented
-    {"BadEnvironmentKeyInToken", Kind::kCredentialRefused},    // as sent
+    // 403: the connection has been judged with the credential that it brought first
+    {"BadCertificate", Kind::kCredentialRefused, Scope::kNone, Advice::kRetireConnection},
+    {"BadCertificateEnvironment", Kind::kCredentialRefused, Scope::kNone,
+     Advice::kRetireConnection},
+    {"BadEnvironmentKeyIdInToken", Kind::kCredentialRefused, Scope::kNone,
+     Advice::kRetireConnection},  // as documented
+    {"BadEnvironmentKeyInToken", Kind::kCredentialRefused, Scope::kNone,
+     Advice::kRetireConnection},  // as sent
     {"ExpiredProviderToken", Kind::kNotSent, Scope::kNone, Advice::kRenewToken},
-    {"Forbidden", Kind::kCredentialRefused},
-    {"InvalidProviderToken", Kind::kCredentialRefused},
-    {"MissingProviderToken", Kind::kCredentialRefused},
+    {"Forbidden", Kind::kCredentialRefused, Scope::kNone, Advice::kRetireConnection},
+    {"InvalidProviderToken", Kind::kCredentialRefused, Scope::kNone, Advice::kRetireConnection},
+    {"MissingProviderToken", Kind::kCredentialRefused, Scope::kNone, Advice::kRetireConnection},
     {"TopicMismatch", Kind::kCredentialRefused},  // of broadcast channels
-    {"UnrelatedKeyIdInToken", Kind::kCredentialRefused},
+    {"UnrelatedKeyIdInToken", Kind::kCredentialRefused, Scope::kNone, Advice::kRetireConnection},
     // 404, 405, 413
     {"BadPath", Kind::kNotificationRefused},
     {"MethodNotAllowed", Kind::kNotificationRefused},
@@ -110,6 +113,7 @@ ApnsJudgement judge_apns(const Answer& answer, std::chrono::system_clock::time_p
   }
 
   Row row{.reason = reason, .kind = kind_of_status(answer.status)};
+  if (answer.status == 403) row.advice = Advice::kRetireConnection;
   const auto known = std::find_if(std::begin(kRows), std::end(kRows),
                                   [&](const Row& candidate) { return candidate.reason == reason; });
   if (known != std::end(kRows)) {

@@ -320,6 +320,18 @@ TEST_F(ApnsChannels, AConnectionThatSawItsTokenLatelyDoesNotSeeTheNext) {
   EXPECT_EQ(requests[0].connection, requests[3].connection) << "after 51 minutes";
 }
 
+TEST_F(ApnsChannels, ARefusalOfWhoAsksEndsTheConnection) {
+  connect({.handler = [](const ServerRequest& request) -> ServerReply {
+    if (request.connection == 0) return ServerReply::error(403, R"({"reason":"TopicMismatch"})");
+    return {.status = 204};
+  }});
+  const auto refused = ask({.kind = Asked::kDelete, .channel = kChannel});
+  EXPECT_EQ(refused.kind, Kind::kCredentialRefused);
+  EXPECT_EQ(refused.reason, "TopicMismatch");
+  EXPECT_EQ(ask({.kind = Asked::kDelete, .channel = kChannel}).kind, Kind::kDone);
+  EXPECT_EQ(server->accepted(), 2);
+}
+
 TEST_F(ApnsChannels, WhoWaitsForAConnectionOrAnAnswerHearsWithinTheDeadline) {
   connect({.mute = true}, [](ApnsConfig& config) { config.queued_max = 50ms; });
   const auto unreached = ask({.kind = Asked::kList});

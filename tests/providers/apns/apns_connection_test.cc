@@ -73,7 +73,7 @@ class ApnsConnectionTest : public testing::Test {
 };
 
 // As Apple's service is reported to do it: SETTINGS_MAX_CONCURRENT_STREAMS is 1, then n, then 1.
-TEST_F(ApnsConnectionTest, SendsOneByOneUntilATokenWasTakenAndAgainAfterOneWasRefused) {
+TEST_F(ApnsConnectionTest, SendsOneByOneUntilATokenWasTakenAndAgainWhenThePeerSaysSo) {
   constexpr std::size_t kMany = 10;
   TestServer server(
       {.streams_max = 1, .handler = [](const ServerRequest&) { return ServerReply::silence(); }});
@@ -98,22 +98,18 @@ TEST_F(ApnsConnectionTest, SendsOneByOneUntilATokenWasTakenAndAgainAfterOneWasRe
   });
   ASSERT_TRUE(eventually([&] { return open_streams() == kMany; }));
 
-  // The token is refused: one stream again, and what is under way is not processed.
+  // One stream again, and what is under way is not processed.
   server.each_session([&](ServerSession& session) {
     session.set_streams_max(1);
-    bool told = false;
     for (const auto& [id, request] : std::map(session.open)) {
-      session.reply(id, std::exchange(told, true)
-                            ? ServerReply::reset(NGHTTP2_REFUSED_STREAM)
-                            : ServerReply::error(403, R"({"reason":"InvalidProviderToken"})"));
+      session.reply(id, ServerReply::reset(NGHTTP2_REFUSED_STREAM));
     }
   });
   ASSERT_TRUE(eventually([&] { return server.requests().size() == 1 + kMany + 1; }));
   EXPECT_EQ(open_streams(), 1U);
   // A request is written before the verdicts of those that made room for it are told.
   ASSERT_THAT(sink.wait_for(1 + kMany), SizeIs(1 + kMany));
-  EXPECT_EQ(count_of(VerdictKind::kNotSent), kMany - 1);
-  EXPECT_EQ(count_of(VerdictKind::kCredentialRefused), 1U);
+  EXPECT_EQ(count_of(VerdictKind::kNotSent), kMany);
 
   server.each_session([&](ServerSession& session) {
     session.set_streams_max(kMany);
@@ -126,6 +122,48 @@ TEST_F(ApnsConnectionTest, SendsOneByOneUntilATokenWasTakenAndAgainAfterOneWasRe
   }));
   EXPECT_EQ(count_of(VerdictKind::kAccepted), 40 - kMany);
   EXPECT_EQ(server.accepted(), 1) << "all of it on one connection";
+}
+
+// The connection that the token was refused on stays what Apple has made of it. Neither has the
+// next one to come at once, nor one for each refusal.
+TEST_F(ApnsConnectionTest, ARefusedTokenEndsItsConnectionAndTheNextOneComesASecondLater) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::size_t kAtOnce = 20;
+  std::mutex mutex;
+  Clock::time_point refused_at{}, taken_at{};
+  TestServer server({.streams_max = 1, .handler = [&](const ServerRequest& request) {
+                       if (request.connection == 0) return ServerReply::silence();
+                       const std::lock_guard lock(mutex);
+                       taken_at = Clock::now();
+                       return ServerReply::ok();
+                     }});
+  connect(config_for(server.url()));
+  submit(0, 1);
+  ASSERT_TRUE(eventually([&] { return server.requests().size() == 1; }));
+  server.each_session([](ServerSession& session) {
+    session.set_streams_max(kAtOnce);
+    session.reply(1, ServerReply::ok());
+  });
+  ASSERT_THAT(sink.wait_for(1), SizeIs(1));
+  submit(1, kAtOnce);
+  ASSERT_TRUE(eventually([&] { return server.requests().size() == 1 + kAtOnce; }));
+  server.each_session([&](ServerSession& session) {
+    const std::lock_guard lock(mutex);
+    refused_at = Clock::now();
+    session.set_streams_max(1);
+    for (const auto& [id, request] : std::map(session.unanswered)) {
+      session.reply(id, ServerReply::error(403, R"({"reason":"InvalidProviderToken"})"));
+    }
+  });
+  ASSERT_THAT(sink.wait_for(1 + kAtOnce), SizeIs(1 + kAtOnce));
+  EXPECT_EQ(count_of(VerdictKind::kCredentialRefused), kAtOnce);
+  submit(100, 1);
+  ASSERT_THAT(sink.wait_for(2 + kAtOnce), SizeIs(2 + kAtOnce));
+  EXPECT_EQ(sink.verdicts().back().kind, VerdictKind::kAccepted);
+  EXPECT_EQ(server.accepted(), 2);
+  EXPECT_EQ(server.requests().back().connection, 1);
+  const std::lock_guard lock(mutex);
+  EXPECT_GE(taken_at - refused_at, 990ms) << "a second, by a clock of milliseconds";
 }
 
 TEST_F(ApnsConnectionTest, GoesToTheAddressThatWasUsedLongestAgoAndAsksForThemEachTime) {
