@@ -106,7 +106,9 @@ struct DeviceRegistration {
   std::span<const std::string_view> device_topics = {};
   std::string_view app_version = {};               // empty: not given
   std::span<const AttributeView> attributes = {};  // each name once, in any order
-  // When the app last heard of the device; 0: now. Never moves back, and by whole days only.
+  // When the app last heard of the device: never moves back, and by whole days only. 0: now, if the
+  // app itself registers or the line brings a device, a token or a subscriber that is new to it;
+  // else the line does not say.
   std::int64_t last_seen_ms = 0;
   // The app itself registers, now: proof that the token lives. A provider's word of before is then
   // not about it any more. Not so an import, whose lines may be of any age.

@@ -57,9 +57,12 @@ void put_registration_fields(SchemaJson& properties) {
       {"items", {{"type", "string"}}},
       {"description", "topics that the device hears itself, whoever uses it"}};
   properties["app_version"] = {{"type", "string"}, {"maxLength", store::kAppVersionBytesMax}};
-  properties["last_seen"] = {{"type", "string"},
-                             {"format", "date-time"},
-                             {"description", "when the app was last heard of; kept to the day"}};
+  properties["last_seen"] = {
+      {"type", "string"},
+      {"format", "date-time"},
+      {"description",
+       "when the app was last heard of; kept to the day. Left out: now, but a line of an import "
+       "then says so only of a device, token or subscriber that is new"}};
   const SchemaJson text{{"type", "string"}, {"maxLength", store::kAttributeTextBytesMax}};
   properties["attributes"] = {
       {"type", "object"},

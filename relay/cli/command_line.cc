@@ -217,6 +217,7 @@ class CommandLine {
         "bytes.\n"
         "A line is all that is known of its device from then on: what it leaves out is forgotten,\n"
         "only topics are added to those that are there. A later line about the same device wins.\n"
+        "Without last_seen a line about a known device does not say that it was seen.\n"
         "Bad lines are told on stderr, the others are kept; the exit code is then 3. After SIGINT "
         "or\n"
         "SIGTERM what was read is stored, and the line to go on from is told.",

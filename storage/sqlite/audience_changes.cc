@@ -160,10 +160,13 @@ bool AudienceEdit::update_in_place(Place place, const DeviceRegistration& line, 
   const bool same_token = same_platform && known.token == line.token;
   const bool same_traits =
       device.traits ? traits_at(position) == facts.traits : facts.traits.empty();
-  const bool later = facts.seen_day > device.seen_day;
+  // An import's line that says nothing of when, with the token that is known, tells what somebody
+  // has in a table: not that the device was seen.
+  const bool seen = line.by_app || line.last_seen_ms != 0 || !same_token;
+  const bool later = seen && facts.seen_day > device.seen_day;
   // A token that is not the one that was called dead is news, whoever tells it and when.
   const bool awakes =
-      device.stale && (later || line.last_seen_ms == 0 || (!same_token && in_quarantine(position)));
+      device.stale && (later || line.by_app || (!same_token && in_quarantine(position)));
   const bool renews = line.by_app && facts.now_ms > device.registered_ms;
   if (same_token && known.locale == facts.locale && device.timezone == facts.timezone &&
       same_traits && !later && !awakes && !renews) {

@@ -45,7 +45,7 @@ class AudienceTest : public testing::Test {
   }
   void put(const std::string& device, const std::string& subscriber, const std::string& plan,
            std::vector<std::string_view> topics = {}, const std::string& version = {},
-           std::int64_t now_ms = 1000) {
+           std::int64_t now_ms = 1000, bool by_app = false) {
     const AttributeView attribute{.name = "plan", .value = std::string_view(plan)};
     const auto stored =
         store_->put_device({.app = "video",
@@ -55,7 +55,8 @@ class AudienceTest : public testing::Test {
                             .subscriber = subscriber,
                             .topics = topics,
                             .app_version = version,
-                            .attributes = std::span(&attribute, plan.empty() ? 0 : 1)},
+                            .attributes = std::span(&attribute, plan.empty() ? 0 : 1),
+                            .by_app = by_app},
                            now_ms);
     ASSERT_TRUE(stored) << stored.error().message;
   }
@@ -189,28 +190,99 @@ TEST_F(AudienceTest, NothingOfAnAudienceIsKeptOnceItsEventIsOver) {
   expect_sound();
 }
 
-TEST_F(AudienceTest, ARegistrationThatChangesNothingWritesOnceADay) {
-  const std::int64_t day = kLastSeenStepMs, now = 20'000 * day;
-  put("a", "ann", "pro", {"news"}, "1.0", now);
-  const auto again = [&](std::int64_t at, std::int64_t seen = 0) {
-    const AttributeView attribute{.name = "plan", .value = std::string_view("pro")};
-    return *store_->put_device({.app = "video",
-                                .device = "a",
-                                .platform = Platform::kApns,
-                                .token = "token of a",
-                                .subscriber = "ann",
-                                .app_version = "1.0",
-                                .attributes = std::span(&attribute, 1),
-                                .last_seen_ms = seen},
-                               at);
+// One device, as an import or its app tells of it.
+class SeenTest : public AudienceTest {
+ protected:
+  static constexpr std::int64_t kDay = kLastSeenStepMs, kNow = 20'000 * kDay;
+  struct Line {
+    std::string_view token = "token of a", subscriber = "ann";
+    std::int64_t last_seen_ms = 0;
+    bool by_app = false;
   };
-  EXPECT_EQ(again(now + day - 1), Registered::kUnchanged);
-  EXPECT_EQ(again(now + day), Registered::kUpdated);
-  EXPECT_EQ(again(now + day), Registered::kUnchanged);
-  EXPECT_EQ(again(now + 5 * day, now), Registered::kUnchanged) << "it never moves back";
-  EXPECT_EQ(again(now + 5 * day, now + 9 * day), Registered::kUpdated) << "nor ahead of now";
-  EXPECT_EQ(store_->device("video", "a")->last_seen_ms, now + 5 * day);
-  EXPECT_EQ(store_->device("video", "a")->registered_ms, now);
+  SeenTest() { put("a", "ann", "pro", {"news"}, "1.0", kNow); }
+  Registered again(std::int64_t at, const Line& line) {
+    const AttributeView attribute{.name = "plan", .value = std::string_view("pro")};
+    const auto stored = store_->put_device({.app = "video",
+                                            .device = "a",
+                                            .platform = Platform::kApns,
+                                            .token = line.token,
+                                            .subscriber = line.subscriber,
+                                            .app_version = "1.0",
+                                            .attributes = std::span(&attribute, 1),
+                                            .last_seen_ms = line.last_seen_ms,
+                                            .by_app = line.by_app},
+                                           at);
+    EXPECT_TRUE(stored) << stored.error().message;
+    return *stored;
+  }
+  void leave_out(std::int64_t before_ms) {
+    ASSERT_EQ(store_->sweep_stale("video", StaleAction::kLeaveOut, before_ms, 0, 100)->devices, 1u);
+  }
+  bool stale() { return store_->device("video", "a")->stale; }
+  std::int64_t seen_ms() { return store_->device("video", "a")->last_seen_ms; }
+};
+
+TEST_F(SeenTest, AnImportThatSaysWhenWritesOnceADay) {
+  EXPECT_EQ(again(kNow + kDay - 1, {.last_seen_ms = kNow + kDay - 1}), Registered::kUnchanged);
+  EXPECT_EQ(again(kNow + kDay, {.last_seen_ms = kNow + kDay}), Registered::kUpdated);
+  EXPECT_EQ(again(kNow + kDay, {.last_seen_ms = kNow + kDay}), Registered::kUnchanged);
+  EXPECT_EQ(again(kNow + 5 * kDay, {.last_seen_ms = kNow}), Registered::kUnchanged)
+      << "it never moves back";
+  EXPECT_EQ(again(kNow + 5 * kDay, {.last_seen_ms = kNow + 9 * kDay}), Registered::kUpdated)
+      << "nor ahead of now";
+  EXPECT_EQ(seen_ms(), kNow + 5 * kDay);
+  EXPECT_EQ(store_->device("video", "a")->registered_ms, kNow);
+}
+
+TEST_F(SeenTest, AnImportRepeatedOnAnotherDayWritesNothing) {
+  store_.reset();
+  const std::string before = files();
+  open();
+  for (int day = 1; day <= 3; ++day) {
+    EXPECT_EQ(again(kNow + day * kDay, {}), Registered::kUnchanged);
+  }
+  EXPECT_EQ(seen_ms(), kNow) << "nobody said that it was seen";
+  store_.reset();
+  EXPECT_TRUE(files() == before);
+}
+
+TEST_F(SeenTest, AnImportThatDoesNotSayWhenLeavesAStaleDeviceOutUntilItsAppRegisters) {
+  leave_out(kNow + kDay);
+  EXPECT_EQ(again(kNow + 90 * kDay, {}), Registered::kUnchanged);
+  EXPECT_TRUE(stale());
+  EXPECT_EQ(again(kNow + 91 * kDay, {.by_app = true}), Registered::kUpdated);
+  EXPECT_FALSE(stale());
+  EXPECT_EQ(seen_ms(), kNow + 91 * kDay);
+  expect_sound();
+}
+
+TEST_F(SeenTest, AnImportThatDoesNotSayWhenStillChangesWhatItTellsOfAStaleDevice) {
+  leave_out(kNow + kDay);
+  put("a", "ann", "free", {"sports"}, "2.0", kNow + 90 * kDay);
+  const DeviceRecord device = *store_->device("video", "a");
+  EXPECT_TRUE(device.stale);
+  EXPECT_EQ(device.app_version, "2.0");
+  EXPECT_EQ(device.topics, (std::vector<std::string>{"news", "sports"}));
+  EXPECT_EQ(store_->topic("video", "sports")->devices[0], 0u);
+  EXPECT_EQ(device.last_seen_ms, kNow);
+  expect_sound();
+}
+
+// What the store calls a registration: `registered_ms` moves.
+TEST_F(SeenTest, AnImportThatBringsAnotherTokenOrSubscriberCountsAsSeenThatDay) {
+  leave_out(kNow + kDay);
+  EXPECT_EQ(again(kNow + 90 * kDay, {.token = "another"}), Registered::kUpdated);
+  EXPECT_FALSE(stale());
+  EXPECT_EQ(seen_ms(), kNow + 90 * kDay);
+  leave_out(kNow + 91 * kDay);
+  EXPECT_EQ(again(kNow + 180 * kDay, {.token = "another", .subscriber = "bob"}),
+            Registered::kUpdated);
+  EXPECT_FALSE(stale());
+  EXPECT_EQ(seen_ms(), kNow + 180 * kDay);
+  EXPECT_EQ(again(kNow + 270 * kDay, {.token = "a third", .subscriber = "bob", .last_seen_ms = 1}),
+            Registered::kUpdated);
+  EXPECT_EQ(seen_ms(), kNow + 180 * kDay) << "it says when";
+  expect_sound();
 }
 
 TEST_F(AudienceTest, AStaleDeviceIsInNoAudienceUntilItRegistersAgain) {
@@ -230,7 +302,7 @@ TEST_F(AudienceTest, AStaleDeviceIsInNoAudienceUntilItRegistersAgain) {
   EXPECT_EQ(tokens(accept({.devices = {"old", "new"}})), of({"new"}));
   EXPECT_EQ(store_->count("video", {.topics = {"news"}})->devices[0], 1u);
   EXPECT_EQ(store_->topic("video", "news")->devices[0], 1u);
-  put("old", "ann", "", {}, "", 41 * day);
+  put("old", "ann", "", {}, "", 41 * day, /*by_app=*/true);
   EXPECT_EQ(tokens(before), of({"new"})) << "it came back after the event";
   EXPECT_EQ(store_->topic("video", "news")->devices[0], 2u);
   EXPECT_EQ(sweep(StaleAction::kRemove, 41 * day), 1u);

@@ -33,7 +33,7 @@ class Quarantine : public testing::Test {
   }
   void put(const std::string& device, const std::string& token, Platform platform = Platform::kApns,
            std::int64_t now_ms = kRegistered, std::int64_t last_seen_ms = 0,
-           std::string_view app = "video") {
+           std::string_view app = "video", bool by_app = false) {
     const std::string_view topics[] = {"news"};
     const auto stored = store_->put_device({.app = app,
                                             .device = device,
@@ -41,7 +41,8 @@ class Quarantine : public testing::Test {
                                             .token = token,
                                             .subscriber = "u-" + device,
                                             .topics = topics,
-                                            .last_seen_ms = last_seen_ms},
+                                            .last_seen_ms = last_seen_ms,
+                                            .by_app = by_app},
                                            now_ms);
     ASSERT_TRUE(stored) << stored.error().message;
   }
@@ -124,10 +125,10 @@ TEST_F(Quarantine, BelievesNoWordThatIsOlderThanTheRegistration) {
   EXPECT_EQ(listed(), Names{"d-1"});
 }
 
-TEST_F(Quarantine, ARegistrationTakesTheDeviceOutAsYoungAsANewOne) {
+TEST_F(Quarantine, TheAppsRegistrationTakesTheDeviceOutAsYoungAsANewOne) {
   put("d-1", "a1");
   quarantine(1, accept(1));
-  put("d-1", "a1", Platform::kApns, 8'000);
+  put("d-1", "a1", Platform::kApns, 8'000, 0, "video", /*by_app=*/true);
   EXPECT_EQ(listed(), Names{});
   EXPECT_FALSE(store_->device("video", "d-1")->quarantined);
   EXPECT_TRUE(scan_all(*store_, {event_id(1), Platform::kApns}).empty())
@@ -135,9 +136,11 @@ TEST_F(Quarantine, ARegistrationTakesTheDeviceOutAsYoungAsANewOne) {
   EXPECT_EQ(accept(2).size(), 1u);
 }
 
-TEST_F(Quarantine, AnOldLineWithTheSameTokenLeavesItThereAndANewTokenDoesNot) {
+TEST_F(Quarantine, AnImportWithTheSameTokenLeavesItThereAndANewTokenDoesNot) {
   put("d-1", "a1");
   quarantine(1, accept(1));
+  put("d-1", "a1", Platform::kApns, kRegistered + 2 * kLastSeenStepMs);
+  EXPECT_EQ(listed(), Names{"d-1"}) << "it does not say that the device was seen";
   put("d-1", "a1", Platform::kApns, 8'000, /*last_seen_ms=*/500);
   EXPECT_EQ(listed(), Names{"d-1"});
   put("d-1", "a1-new", Platform::kApns, 8'000, /*last_seen_ms=*/500);

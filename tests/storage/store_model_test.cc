@@ -67,7 +67,10 @@ class Model {
     devices.erase(name);
     if (device.owner[0] == '#') topics_of.erase(device.owner);
   }
-  Registered put(ModelDevice line, const std::vector<std::string>& topics, bool by_app = false) {
+  // `line.seen_day` is today, or what `last_seen_ms` says if that is not 0.
+  Registered put(ModelDevice line, const std::vector<std::string>& topics, bool by_app,
+                 std::int64_t last_seen_ms) {
+    if (last_seen_ms != 0) line.seen_day = std::min(last_seen_ms / kDayMs, line.seen_day);
     const std::set<std::string> added = std::exchange(line.topics, {});
     for (const auto& [name, other] : devices) {
       if (name != line.name && other.platform == line.platform && other.token == line.token) {
@@ -80,13 +83,16 @@ class Model {
     if (known != devices.end() && known->second.owner == line.owner) {
       ModelDevice& device = known->second;
       result = Registered::kUnchanged;
-      const bool awakes = device.stale;
-      device.stale = device.quarantined = false;
-      if (awakes || line.seen_day > device.seen_day || device.timezone != line.timezone ||
-          device.version != line.version || device.attributes != line.attributes) {
+      const bool other_token = device.platform != line.platform || device.token != line.token;
+      const bool later =
+          (by_app || other_token || last_seen_ms != 0) && line.seen_day > device.seen_day;
+      const bool awakes = device.stale && (later || by_app || (other_token && device.quarantined));
+      if (awakes) device.stale = device.quarantined = false;
+      if (awakes || later || device.timezone != line.timezone || device.version != line.version ||
+          device.attributes != line.attributes) {
         result = Registered::kUpdated;
       }
-      device.seen_day = std::max(device.seen_day, line.seen_day);
+      if (later) device.seen_day = line.seen_day;
       device.timezone = line.timezone;
       device.version = line.version;
       device.attributes = line.attributes;
@@ -378,6 +384,7 @@ class ModelRun {
     ModelDevice device;
     std::vector<std::string> topics;
     bool by_app = false;
+    std::int64_t last_seen_ms = 0;
     std::vector<std::string_view> topic_views, device_topic_views;
     std::vector<std::vector<std::string_view>> texts;
     std::vector<AttributeView> attributes;
@@ -409,6 +416,7 @@ class ModelRun {
               .device_topics = device_topic_views,
               .app_version = device.version,
               .attributes = attributes,
+              .last_seen_ms = last_seen_ms,
               .by_app = by_app};
     }
   };
@@ -441,6 +449,11 @@ class ModelRun {
     }
     line.device.topics = own;
     line.by_app = below(2) == 0;
+    if (below(3) == 0) {
+      // From four days ago to tomorrow.
+      const auto days = static_cast<std::int64_t>(below(6)) - 4;
+      line.last_seen_ms = std::max<std::int64_t>(now_ms_ + days * kDayMs, 1);
+    }
     return line;
   }
   std::string version() { return "1." + std::to_string(below(12)); }
@@ -551,7 +564,7 @@ class ModelRun {
     Line line = random_line();
     const auto stored = store_->put_device(line.registration(app_), now_ms_);
     ASSERT_TRUE(stored) << stored.error().message;
-    EXPECT_EQ(*stored, model_.put(line.device, line.topics, line.by_app));
+    EXPECT_EQ(*stored, model_.put(line.device, line.topics, line.by_app, line.last_seen_ms));
   }
 
   void put_batch() {
@@ -563,7 +576,9 @@ class ModelRun {
     ASSERT_TRUE(stored) << stored.error().message;
     for (std::size_t i = 0; i < lines.size(); ++i) {
       ASSERT_TRUE((*stored)[i]);
-      EXPECT_EQ(*(*stored)[i], model_.put(lines[i].device, lines[i].topics, lines[i].by_app)) << i;
+      const Line& line = lines[i];
+      EXPECT_EQ(*(*stored)[i], model_.put(line.device, line.topics, line.by_app, line.last_seen_ms))
+          << i;
     }
   }
 
