@@ -419,7 +419,9 @@ class Store {
                                  std::string_view subscriber, std::int64_t now_ms) = 0;
   virtual Result<bool> unsubscribe(std::string_view app, std::string_view topic,
                                    std::string_view subscriber) = 0;
-  // The same for one device of the app, whoever uses it. kNotFound if there is none.
+  // The same for one device of the app, whoever uses it: what its subscriber hears, it hears still.
+  // An anonymous device is its own subscriber, and leaves what it heard as that. kNotFound if there
+  // is no such device.
   virtual Result<bool> subscribe_device(std::string_view app, std::string_view topic,
                                         std::string_view device) = 0;
   virtual Result<bool> unsubscribe_device(std::string_view app, std::string_view topic,

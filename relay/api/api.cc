@@ -210,6 +210,10 @@ std::optional<Reply> Api::answer(const RequestHead& head, const Admission& admis
       return audience_.subscribe(admission);
     case Endpoint::kUnsubscribe:
       return audience_.unsubscribe(admission);
+    case Endpoint::kSubscribeDevice:
+      return audience_.subscribe_device(admission);
+    case Endpoint::kUnsubscribeDevice:
+      return audience_.unsubscribe_device(admission);
     case Endpoint::kShowTopic:
       return audience_.show_topic(admission);
     case Endpoint::kEraseSubscriber:

@@ -43,6 +43,12 @@ Reply nothing() {
   return Reply{.status = 204};
 }
 
+// Not subscribed is what was asked for.
+Reply unsubscribed(const store::Result<bool>& changed) {
+  if (changed || changed.error().kind == store::Error::Kind::kNotFound) return nothing();
+  return store_problem(changed.error(), Problem::kUnknownTopic);
+}
+
 Json device_document(const std::string& app, const store::DeviceRecord& device) {
   Json document{
       {"device", device.device}, {"app", app}, {"platform", platform_name(device.platform)}};
@@ -177,11 +183,19 @@ Reply AudienceResource::subscribe(const Admission& admission) {
 }
 
 Reply AudienceResource::unsubscribe(const Admission& admission) {
-  const auto changed = store_.unsubscribe(app_of(admission), second(admission), third(admission));
-  if (changed) return nothing();
-  // Not subscribed is what was asked for.
-  const bool never_was = changed.error().kind == store::Error::Kind::kNotFound;
-  return never_was ? nothing() : store_problem(changed.error(), Problem::kUnknownTopic);
+  return unsubscribed(store_.unsubscribe(app_of(admission), second(admission), third(admission)));
+}
+
+Reply AudienceResource::subscribe_device(const Admission& admission) {
+  if (auto problem = name_problem("topic", import::topic_fault(second(admission)))) return *problem;
+  const auto changed =
+      store_.subscribe_device(app_of(admission), second(admission), third(admission));
+  return changed ? nothing() : store_problem(changed.error(), Problem::kUnknownDevice);
+}
+
+Reply AudienceResource::unsubscribe_device(const Admission& admission) {
+  return unsubscribed(
+      store_.unsubscribe_device(app_of(admission), second(admission), third(admission)));
 }
 
 Reply AudienceResource::count(const Admission& admission, std::string_view body) {

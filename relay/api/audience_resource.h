@@ -22,6 +22,8 @@ class AudienceResource {
   Reply erase_device(const Admission& admission);
   Reply subscribe(const Admission& admission);
   Reply unsubscribe(const Admission& admission);
+  Reply subscribe_device(const Admission& admission);
+  Reply unsubscribe_device(const Admission& admission);
   Reply count(const Admission& admission, std::string_view body);
   Reply show_topic(const Admission& admission);
   Reply erase_subscriber(const Admission& admission);

@@ -29,6 +29,8 @@ enum class Endpoint : std::uint8_t {
   kEraseDevice,
   kSubscribe,
   kUnsubscribe,
+  kSubscribeDevice,
+  kUnsubscribeDevice,
   kShowTopic,
   kEraseSubscriber,
   kCountAudience,

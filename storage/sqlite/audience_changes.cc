@@ -402,6 +402,8 @@ bool AudienceEdit::subscribe_device(std::string_view app, std::string_view topic
   const auto& heard = place->slot->now.devices[place->index].topics;
   const auto known = find_topic(*id, topic);
   if (known && std::binary_search(heard.begin(), heard.end(), *known)) return false;
+  // An anonymous device is its subscriber: what that one hears it hears itself.
+  if (known && place->slot->now.anonymous && place->slot->now.hears(*known)) return false;
   if (heard.size() >= kTopicsPerDeviceMax) {
     fail(Error::Kind::kInvalid,
          fmt::format("the device hears {} topics, the most allowed", kTopicsPerDeviceMax));
@@ -415,10 +417,14 @@ bool AudienceEdit::unsubscribe_device(std::string_view app, std::string_view top
   const auto place = id ? find_device(*id, device) : std::nullopt;
   if (!place) fail(Error::Kind::kNotFound, "there is no such device");
   const auto topic_id = find_topic(*id, topic);
-  const auto& heard = place->slot->now.devices[place->index].topics;
-  if (!topic_id || !std::binary_search(heard.begin(), heard.end(), *topic_id)) return false;
-  std::erase(change(*place->slot).devices[place->index].topics, *topic_id);
-  return true;
+  if (!topic_id) return false;
+  Slot& slot = *place->slot;
+  const auto& heard = slot.now.devices[place->index].topics;
+  const bool itself = std::binary_search(heard.begin(), heard.end(), *topic_id);
+  const bool as_subscriber = slot.now.anonymous && slot.now.hears(*topic_id);
+  if (itself) std::erase(change(slot).devices[place->index].topics, *topic_id);
+  if (as_subscriber) std::erase(change(slot).topics, *topic_id);
+  return itself || as_subscriber;
 }
 
 // A device is stale once the whole of the day it was seen on lies before `before_ms`.

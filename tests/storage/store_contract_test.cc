@@ -287,6 +287,45 @@ TEST_P(StoreContract, KnowsASubscriberWhoHasNoDeviceYet) {
   EXPECT_EQ(kind(store_->topic("video", "nothing")), Error::Kind::kNotFound);
 }
 
+TEST_P(StoreContract, ADeviceLeavesItsOwnTopicsAndHearsItsSubscribersStill) {
+  put({.device = "d-1", .token = "aa", .subscriber = "ann", .topics = {"news"}});
+  put({.device = "d-2", .token = "bb", .subscriber = "ann"});
+  EXPECT_EQ(store_->subscribe_device("video", "sports", "d-1"), true);
+  EXPECT_EQ(store_->subscribe_device("video", "sports", "d-1"), false);
+  EXPECT_EQ(store_->topic("video", "sports")->devices[0], 1u);
+  EXPECT_EQ(store_->unsubscribe_device("video", "sports", "d-1"), true);
+  EXPECT_EQ(store_->unsubscribe_device("video", "sports", "d-1"), false);
+  EXPECT_EQ(store_->unsubscribe_device("video", "nothing", "d-1"), false);
+  EXPECT_EQ(store_->topic("video", "sports")->devices[0], 0u);
+  EXPECT_EQ(store_->unsubscribe_device("video", "news", "d-1"), false);
+  EXPECT_EQ(store_->topic("video", "news")->devices[0], 2u);
+  EXPECT_EQ(kind(store_->subscribe_device("video", "news", "d-3")), Error::Kind::kNotFound);
+  EXPECT_EQ(kind(store_->unsubscribe_device("video", "news", "d-3")), Error::Kind::kNotFound);
+  EXPECT_EQ(kind(store_->subscribe_device("radio", "news", "d-1")), Error::Kind::kNotFound);
+}
+
+TEST_P(StoreContract, AnAnonymousDeviceLeavesAndJoinsTheTopicsItRegisteredWith) {
+  put({.device = "d-1", .token = "aa", .topics = {"news", "sports"}});
+  put({.device = "d-2", .token = "bb", .topics = {"news"}});
+  accept(to_topic(1));
+  EXPECT_EQ(store_->subscribe_device("video", "news", "d-1"), false) << "it hears it already";
+  EXPECT_EQ(store_->unsubscribe_device("video", "news", "d-1"), true);
+  EXPECT_EQ(store_->unsubscribe_device("video", "news", "d-1"), false);
+  EXPECT_EQ(store_->device("video", "d-1")->topics, Tokens{"sports"});
+  EXPECT_EQ(store_->topic("video", "news")->subscribers, 1u);
+  EXPECT_EQ(tokens(job(1)), Tokens{"bb"}) << "of an event that runs, too";
+  EXPECT_EQ(store_->subscribe_device("video", "news", "d-1"), true);
+  EXPECT_EQ(tokens(job(1)), Tokens{"bb"}) << "it came back after the event";
+  accept(to_topic(2));
+  EXPECT_EQ(tokens(job(2)), (Tokens{"aa", "bb"}));
+  // Registered again with the topic it hears it twice, and leaves it at once.
+  put({.device = "d-1", .token = "aa", .topics = {"news"}});
+  EXPECT_EQ(store_->unsubscribe_device("video", "news", "d-1"), true);
+  EXPECT_EQ(store_->topic("video", "news")->devices[0], 1u);
+  EXPECT_EQ(store_->unsubscribe_device("video", "sports", "d-1"), true);
+  EXPECT_EQ(store_->device("video", "d-1")->topics, Tokens{}) << "it is there without any";
+}
+
 TEST_P(StoreContract, ErasesADeviceAndWhatHangsOnIt) {
   put({.device = "d-1", .token = "aa", .subscriber = "ann", .topics = {"news"}});
   put({.device = "d-2", .token = "bb", .topics = {"news", "sports"}});

@@ -459,6 +459,33 @@ TEST_F(HttpServerTest, SubscribesAndUnsubscribesAPerson) {
   EXPECT_EQ(problem(ask("GET", "/v1/apps/video/topics/unheard-of")), "unknown-topic");
 }
 
+TEST_F(HttpServerTest, SubscribesAndUnsubscribesADevice) {
+  ASSERT_EQ(ask("PUT", "/v1/apps/video/devices/d", kDevice).status, 201);
+  ASSERT_EQ(ask("PUT", "/v1/apps/video/devices/b",
+                R"({"platform":"fcm","token":"anonymous","topics":["news"]})")
+                .status,
+            201);
+  const std::string news = "/v1/apps/video/topics/news";
+  const auto devices = [&] { return Json::parse(ask("GET", news).body)["devices"]["fcm"]; };
+  EXPECT_EQ(ask("DELETE", news + "/devices/b").status, 204);
+  EXPECT_EQ(devices(), 0) << "an anonymous device leaves what it registered with";
+  EXPECT_EQ(ask("DELETE", news + "/devices/b").status, 204);
+  for (const char* const device : {"/devices/b", "/devices/b", "/devices/d"}) {
+    EXPECT_EQ(ask("PUT", news + device, "", "Content-Length: 0\r\n").status, 204);
+  }
+  EXPECT_EQ(devices(), 2);
+  EXPECT_EQ(Json::parse(ask("GET", "/v1/apps/video/devices/d").body)["device_topics"],
+            Json::array({"news"}));
+  EXPECT_EQ(ask("DELETE", news + "/devices/d").status, 204);
+  EXPECT_EQ(devices(), 1);
+  EXPECT_EQ(ask("DELETE", news + "/devices/nobody's").status, 204);
+  EXPECT_EQ(ask("DELETE", "/v1/apps/video/topics/unheard-of/devices/d").status, 204);
+  EXPECT_EQ(problem(ask("PUT", news + "/devices/nobody's")), "unknown-device");
+  EXPECT_EQ(problem(ask("PUT", "/v1/apps/video/topics/a%20b/devices/d")), "invalid-parameter");
+  EXPECT_EQ(problem(ask("PUT", "/v1/apps/other/topics/news/devices/d")), "unknown-app");
+  EXPECT_EQ(ask("PUT", news + "/devices/d", "", "", "p").status, 403);
+}
+
 TEST_F(HttpServerTest, ErasesAPerson) {
   ASSERT_EQ(ask("PUT", "/v1/apps/video/devices/d", kDevice).status, 201);
   const RawAnswer erased = ask("DELETE", "/v1/apps/video/subscribers/u-1");
