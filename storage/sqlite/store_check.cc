@@ -24,9 +24,11 @@ using namespace sqlite;  // NOLINT: this file is about nothing else
 
 constexpr std::size_t kProblemsMax = 100;  // sentences; more would only repeat the first
 
-void check_pages(Database& database, std::vector<std::string>& problems) {
+// Deeply also that each index has every row of its table, and nothing else: a topic that its index
+// has lost is a topic that nobody hears.
+void check_pages(Database& database, bool deep, std::vector<std::string>& problems) {
   try {
-    Statement check(database, "PRAGMA quick_check");
+    Statement check(database, deep ? "PRAGMA integrity_check" : "PRAGMA quick_check");
     for (Cursor row = check.rows(); row.next();) {
       if (row.bytes(0) == "ok") continue;
       problems.push_back(fmt::format("the file's pages: {}", row.bytes(0)));
@@ -81,6 +83,7 @@ class StoreCheck {
       const auto id = static_cast<std::uint32_t>(row.integer(0));
       decode_subscriber(row.bytes(1), subscriber);
       ++subscribers_;
+      last_subscriber_ = id;
       subscriptions_ += subscriber.topics.size();
       named_ += subscriber.anonymous ? 0 : 1;
       if (subscriber.devices.empty() && (subscriber.anonymous || subscriber.topics.empty())) {
@@ -115,6 +118,18 @@ class StoreCheck {
     const EventTables::Counts counts = events_.counts();
     compare("devices", counts.devices, devices_);
     compare("subscribers", counts.subscribers, subscribers_);
+    // A number that is given out again would be another's row.
+    if (const std::uint64_t next_id = meta("next_subscriber"); next_id <= last_subscriber_) {
+      problem(fmt::format("the next subscriber is to get the number {}, but {} is given out",
+                          next_id, last_subscriber_));
+    }
+  }
+
+  std::uint64_t meta(const std::string& column) {
+    Statement rows(database_, "SELECT " + column + " FROM meta");
+    Cursor row = rows.rows();
+    if (!row.next()) fail_corrupt("its counters");
+    return row.natural(0);
   }
 
   void count_app(const Subscriber& subscriber) {
@@ -333,11 +348,8 @@ class StoreCheck {
     compare("names of subscribers", totals[1], named_);
     compare("names of devices", totals[2], devices_);
     compare("tokens", totals[3], devices_);
-    Statement meta(database_, "SELECT new_names, young_names FROM meta");
-    Cursor row = meta.rows();
-    if (!row.next()) fail_corrupt("its counters");
-    compare("new names", row.natural(0), in_table[0]);
-    compare("young names", row.natural(1), in_table[1]);
+    compare("new names", meta("new_names"), in_table[0]);
+    compare("young names", meta("young_names"), in_table[1]);
   }
 
   // How many there are in the table; added to `totals` by their kinds.
@@ -396,7 +408,7 @@ class StoreCheck {
         "job.platform), topic, frozen, (SELECT kind FROM event WHERE n = job.event), failure_rows, "
         "(SELECT count(*) FROM failure WHERE failure.event = job.event AND failure.platform = "
         "job.platform), cancelling FROM job");
-    const std::uint64_t clock = clock_now();
+    const std::uint64_t clock = meta("clock");
     for (Cursor row = rows.rows(); row.next();) {
       const std::string job = fmt::format("job {}/{}", row.integer(0), row.integer(1));
       const Counters counters = EventTables::counters_from(row, 2);
@@ -416,12 +428,6 @@ class StoreCheck {
       if (row.integer(14) == 0 && row.integer(16) != kSeveral)
         named_audience(row.integer(0), row.integer(1), row.natural(2));
     }
-  }
-
-  std::uint64_t clock_now() {
-    Statement clock(database_, "SELECT clock FROM meta");
-    Cursor row = clock.rows();
-    return row.next() ? row.natural(0) : 0;
   }
 
   void named_audience(std::int64_t event, std::int64_t platform, std::uint64_t targeted) {
@@ -453,8 +459,8 @@ class StoreCheck {
   AudienceTables audience_;
   EventTables events_;
   std::vector<std::string> problems_;
-  std::uint64_t subscribers_ = 0, devices_ = 0, named_ = 0, subscriptions_ = 0,
-                device_subscriptions_ = 0, with_traits_ = 0;
+  std::uint64_t last_subscriber_ = 0, subscribers_ = 0, devices_ = 0, named_ = 0,
+                subscriptions_ = 0, device_subscriptions_ = 0, with_traits_ = 0;
   std::map<std::uint32_t, Tally> tallies_;
   std::map<std::uint32_t, AppTally> apps_;
 };
@@ -485,7 +491,7 @@ Result<std::vector<std::string>> check_sqlite_store(const std::string& path, boo
     Statement begin(database, "BEGIN"), end(database, "ROLLBACK");
     const ReadTransaction snapshot(begin, end);
     std::vector<std::string> problems;
-    check_pages(database, problems);
+    check_pages(database, deep, problems);
     if (deep) {
       for (std::string& problem : StoreCheck(database).run())
         problems.push_back(std::move(problem));
