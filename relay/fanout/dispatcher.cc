@@ -163,14 +163,7 @@ void Dispatcher::wake_resting(Lane& lane, Now now) {
 std::int64_t Dispatcher::turn(Now now) {
   now = look(now);
   hungry_ = false;
-  if (!draining_) {
-    for (auto& lane : lanes_) {
-      wake_resting(*lane, now);
-      activate_waiting(*lane, now);
-      fill(*lane, now);
-      lane->tell_pace();
-    }
-  }
+  if (!draining_) fill_lanes(now);
   if (!steering_.empty() && !in_flight_ && now.monotonic_ms >= record_not_before_ms_) {
     take_wishes(now);
   }
@@ -178,18 +171,32 @@ std::int64_t Dispatcher::turn(Now now) {
   return next_wish(now);
 }
 
-// How many more devices a lane may be given. One lane never takes the whole bound, so that a
-// provider that falls silent does not stop the others.
-std::size_t Dispatcher::room(Lane& lane, bool urgent, Now now) const {
-  const std::size_t share = limits_.repeat_bound / std::max<std::size_t>(2, lanes_.size());
-  const std::size_t window = lane.provider->window();
-  std::size_t wanted = std::min(window + window / 2, std::max<std::size_t>(share, 1));
-  std::size_t bound = limits_.repeat_bound;
-  if (urgent) {
-    wanted += wanted / kUrgentPart;
-  } else {
-    bound -= bound / kUrgentPart;
+// While the store is slower than the providers, what a checkpoint frees may be too little for all:
+// whoever got of it first is last the next time.
+void Dispatcher::fill_lanes(Now now) {
+  const std::size_t first = first_lane_;
+  bool served = false;
+  for (std::size_t n = 0; n < lanes_.size(); ++n) {
+    const std::size_t at = (first + n) % lanes_.size();
+    Lane& lane = *lanes_[at];
+    wake_resting(lane, now);
+    activate_waiting(lane, now);
+    if (fill(lane, now) && !std::exchange(served, true)) first_lane_ = (at + 1) % lanes_.size();
+    lane.tell_pace();
   }
+}
+
+// How many more devices a lane may be given. It may have as many on their way as there are left of
+// the bound by all that are: half of it if the lane is alone at work, a third if there are two, and
+// always something for the next, so that providers that fall silent do not stop the others.
+std::size_t Dispatcher::room(Lane& lane, bool urgent, Now now) const {
+  std::size_t bound = limits_.repeat_bound;
+  if (!urgent) bound -= bound / kUrgentPart;
+  const std::size_t others = std::min(bound, outstanding_ - lane.outstanding);
+  const std::size_t share = std::max<std::size_t>((bound - others) / 2, 1);
+  const std::size_t window = lane.provider->window();
+  std::size_t wanted = std::min(window + window / 2, share);
+  if (urgent) wanted += wanted / kUrgentPart;
   if (lane.outstanding >= wanted || uncovered_ >= bound) return 0;
   const std::size_t free = std::min<std::size_t>(wanted - lane.outstanding, bound - uncovered_);
   const std::size_t allowed = lane.governor.allowance(urgent, now.monotonic_ms);
@@ -200,7 +207,8 @@ std::size_t Dispatcher::room(Lane& lane, bool urgent, Now now) const {
   return free < worthwhile ? 0 : std::min(free, allowed);
 }
 
-void Dispatcher::fill(Lane& lane, Now now) {
+// Whether the lane has had its turn: the part that is left to urgent events is no turn of others.
+bool Dispatcher::fill(Lane& lane, Now now) {
   for (auto& active : lane.active) {
     for (RunningJob* job : active) {
       decide_fate(*job, now);
@@ -208,13 +216,14 @@ void Dispatcher::fill(Lane& lane, Now now) {
     }
   }
   lane.governed_until_ms = 0;
-  if (lane.provider == nullptr || now.waits_ms() < lane.paused_until_ms) return;
+  if (lane.provider == nullptr || now.waits_ms() < lane.paused_until_ms) return false;
+  bool served = false;
   for (std::size_t priority = 0; priority < kPriorities; ++priority) {
     auto& active = lane.active[priority];
     std::size_t idle = 0;
     while (idle < active.size()) {
       const std::size_t free = room(lane, priority == kUrgent, now);
-      if (free == 0) return;
+      if (free == 0) return served;
       RunningJob* job = active.front();
       active.pop_front();
       const std::size_t handed = hand_out(
@@ -223,6 +232,7 @@ void Dispatcher::fill(Lane& lane, Now now) {
       if (handed > 0) {
         lane.governor.spent(handed, now.monotonic_ms);
         idle = 0;
+        served = served || priority != kUrgent || lane.only_urgent();
       }
       if (may_rest(*job, now)) {
         rest(*job);
@@ -237,6 +247,7 @@ void Dispatcher::fill(Lane& lane, Now now) {
       hungry_ = true;
     }
   }
+  return served;
 }
 
 void Dispatcher::retire(RunningJob& job) {

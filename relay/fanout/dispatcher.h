@@ -176,7 +176,8 @@ class Dispatcher {
   void rest(RunningJob& job);
   std::int64_t rests_until(const RunningJob& job) const;
   void leave(RunningJob& job);
-  void fill(Lane& lane, Now now);
+  void fill_lanes(Now now);
+  bool fill(Lane& lane, Now now);
   std::size_t room(Lane& lane, bool urgent, Now now) const;
   std::size_t hand_out(RunningJob& job, std::size_t devices_max, Now now);
   std::size_t hand_out_retries(RunningJob& job, std::size_t devices_max, Now now);
@@ -241,6 +242,8 @@ class Dispatcher {
   std::vector<FreeIndex> free_indices_;
   std::uint64_t jobs_in_memory_ = 0;  // running and waiting
 
+  std::size_t outstanding_ = 0;  // of all lanes: submitted, no verdict yet
+  std::size_t first_lane_ = 0;   // whose turn it is when not all find room
   std::uint64_t uncovered_ = 0;
   std::uint64_t unrecorded_ = 0;  // settled since the latest checkpoint was closed
   std::unique_ptr<InFlight> in_flight_;

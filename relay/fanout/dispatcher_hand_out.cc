@@ -157,6 +157,7 @@ void Dispatcher::submit(RunningJob& job, push::PushBatch batch) {
   const std::size_t count = batch.targets.size();
   if (count == 0) return;
   uncovered_ += count;
+  outstanding_ += count;
   job.lane.outstanding += count;
   job.lane.totals->submitted.fetch_add(count, std::memory_order_relaxed);
   batch.urgent = priority_class(job.priority) == kUrgent;

@@ -198,6 +198,11 @@ struct Dispatcher::Lane {
     totals->per_second_most.store(pace.per_second_most, std::memory_order_relaxed);
   }
 
+  bool only_urgent() const {
+    return std::all_of(active.begin() + kUrgent + 1, active.end(),
+                       [](const auto& jobs) { return jobs.empty(); });
+  }
+
   const std::string name;
   TokenGuard guard;
   RateGovernor governor;

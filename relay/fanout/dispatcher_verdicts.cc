@@ -69,6 +69,7 @@ void Dispatcher::on_verdicts(std::size_t lane_number, std::span<const push::Verd
     lane.totals->credential_refused.store(false, std::memory_order_relaxed);
   }
   unrecorded_ += verdicts.size() - unexpected;
+  outstanding_ -= verdicts.size() - unexpected;
   lane.outstanding -= verdicts.size() - unexpected;
   lane.totals->accepted.fetch_add(accepted, std::memory_order_relaxed);
   if (unexpected > 0) {
