@@ -25,6 +25,9 @@ struct Notification {
   std::string thread_id;  // groups notifications on the screen
   std::string click_url;
   std::optional<std::uint32_t> badge;
+  // An iPhone's app may change it before it is shown (its service extension): to decrypt, to
+  // localize, to fetch. One with an image it may change in any case.
+  bool mutable_content = false;
   std::map<std::string, std::string> data;  // the app's own pairs; names are checked per platform
   std::string collapse_key;  // a later notification with the same key replaces this one; ≤ 64 bytes
   Priority priority = Priority::kNormal;

@@ -162,8 +162,9 @@ json apns_marks(const Notification& notification) {
   if (notification.badge) aps["badge"] = *notification.badge;
   if (!notification.category.empty()) aps["category"] = notification.category;
   if (!notification.thread_id.empty()) aps["thread-id"] = notification.thread_id;
-  // Lets the app's service extension fetch the picture before anything is shown.
-  if (!notification.image.empty() && !notification.silent()) aps["mutable-content"] = 1;
+  // Lets the app's service extension work before anything is shown; a picture it has to fetch.
+  const bool fetches = !notification.image.empty() && !notification.silent();
+  if (notification.mutable_content || fetches) aps["mutable-content"] = 1;
   return aps;
 }
 

@@ -193,6 +193,10 @@ void EventReader::notification_member(const std::string& name, const nlohmann::j
     url(value, at, /*https_only=*/false, to.click_url);
   } else if (name == "badge") {
     badge(value);
+  } else if (name == "mutable_content") {
+    if (is(value, nlohmann::json::value_t::boolean, at, "true or false")) {
+      to.mutable_content = value.get<bool>();
+    }
   } else {
     fail(at, "is not a field of a notification");
   }

@@ -111,7 +111,8 @@ constexpr std::string_view kSchemas = R"json({
     "sound": {"type": "string", "minLength": 1},
     "badge": {"type": "integer", "minimum": 0, "maximum": 2147483647},
     "category": {"type": "string", "minLength": 1}, "thread_id": {"type": "string", "minLength": 1},
-    "click_url": {"type": "string", "format": "uri"}}},
+    "click_url": {"type": "string", "format": "uri"},
+    "mutable_content": {"type": "boolean", "default": false, "description": "an iPhone's app may change it before it is shown (service extension); with an image it may in any case"}}},
   "Wording": {"type": "object", "additionalProperties": false, "minProperties": 1, "properties": {
     "title": {"type": "string", "minLength": 1}, "body": {"type": "string", "minLength": 1},
     "image": {"type": "string", "format": "uri", "pattern": "^https://"},

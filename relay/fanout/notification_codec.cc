@@ -68,6 +68,7 @@ std::string encode_content(const push::Notification& notification, bool now_or_n
   }
   if (notification.badge) content["badge"] = *notification.badge;
   if (!notification.data.empty()) content["data"] = notification.data;
+  if (notification.mutable_content) content["mutable_content"] = true;
   if (now_or_never) content["now_or_never"] = true;
   if (localization != nullptr) content["localized"] = encode_wordings(*localization);
   return content.dump();
@@ -92,6 +93,9 @@ tl::expected<Content, std::string> decode_content(std::string_view text) {
     for (const auto& [name, value] : data->items()) {
       if (value.is_string()) content.notification.data[name] = value.get<std::string>();
     }
+  }
+  if (const auto may = json.find("mutable_content"); may != json.end()) {
+    content.notification.mutable_content = *may == true;
   }
   if (const auto once = json.find("now_or_never"); once != json.end()) {
     content.now_or_never = *once == true;

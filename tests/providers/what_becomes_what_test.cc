@@ -70,6 +70,9 @@ void only_a_title(Notification& to) {
 void with_image(Notification& to) {
   to.image = "https://example.com/a.png";
 }
+void changeable(Notification& to) {
+  to.mutable_content = true;
+}
 void with_sound(Notification& to) {
   to.sound = "bell.caf";
 }
@@ -157,8 +160,12 @@ std::vector<Row> table() {
       {"image", with_image, kApns, "/carillon/image", R"("https://example.com/a.png")"},
       {"image", with_image, kFcm, "/notification/image", R"("https://example.com/a.png")"},
       {"image", with_image, kWeb, "/notification/image", R"("https://example.com/a.png")"},
-      {"mutable content", with_image, kApns, "/aps/mutable-content", "1"},
-      {"mutable content", as_it_is, kApns, "/aps/mutable-content", ""},
+      {"image", with_image, kApns, "/aps/mutable-content", "1"},
+      {"mutable_content", changeable, kApns, "/aps/mutable-content", "1"},
+      {"mutable_content", changeable, kFcm, "/apns/payload/aps", R"({"mutable-content":1})"},
+      {"mutable_content", changeable, kFcm, "/android/notification/mutable_content", ""},
+      {"mutable_content", changeable, kWeb, "/notification/mutable_content", ""},
+      {"no mutable_content", as_it_is, kApns, "/aps/mutable-content", ""},
 
       {"sound", with_sound, kApns, "/aps/sound", R"("bell.caf")"},
       {"sound", with_sound, kFcm, "/android/notification/sound", R"("bell.caf")"},

@@ -19,7 +19,7 @@ TEST(EventParser, ReadsEveryFieldOfAnEvent) {
     "app": "video", "topic": "channel-42",
     "notification": {"title": "New upload", "body": "Bells", "image": "https://example.com/a.png",
       "sound": "bell", "badge": 3, "category": "upload", "thread_id": "channel-42",
-      "click_url": "video:watch?v=1"},
+      "click_url": "video:watch?v=1", "mutable_content": true},
     "data": {"video": "v-1", "empty": ""}, "ttl": 3600, "priority": "urgent", "collapse_key": "c",
     "apns": {"aps": {"sound": "x"}}, "fcm": {"android": {}}, "webpush": {}})");
   ASSERT_TRUE(event) << event.error().errors[0].detail;
@@ -32,6 +32,7 @@ TEST(EventParser, ReadsEveryFieldOfAnEvent) {
   EXPECT_EQ(to.image, "https://example.com/a.png");
   EXPECT_EQ(to.sound, "bell");
   EXPECT_EQ(to.badge, 3u);
+  EXPECT_TRUE(to.mutable_content);
   EXPECT_EQ(to.category, "upload");
   EXPECT_EQ(to.thread_id, "channel-42");
   EXPECT_EQ(to.click_url, "video:watch?v=1");
@@ -49,6 +50,7 @@ TEST(EventParser, HasDefaults) {
   EXPECT_EQ(event->ttl, kTtlDefault);
   EXPECT_EQ(event->notification.priority, push::Priority::kNormal);
   EXPECT_FALSE(event->notification.badge);
+  EXPECT_FALSE(event->notification.mutable_content);
 }
 
 TEST(EventParser, ReadsNamedAudiences) {
@@ -147,6 +149,9 @@ std::vector<Row> rows() {
       {"/notification/badge", "-1"},
       {"/notification/badge", "1.0"},
       {"/notification/badge", R"("1")"},
+      {"/notification/mutable_content", "false", true},
+      {"/notification/mutable_content", "1"},
+      {"/notification/mutable_content", R"("true")"},
       {"/notification/subtitle", R"("x")"},
       {"/data", pairs(kDataPairsMax), true},
       {"/data", pairs(kDataPairsMax + 1)},

@@ -14,6 +14,7 @@ TEST(NotificationCodec, KeepsEverythingThatIsNeededToRenderAgain) {
                           .thread_id = "channel-42",
                           .click_url = "https://example/v/1",
                           .badge = 3,
+                          .mutable_content = true,
                           .data = {{"video", "v-1"}, {"empty", ""}},
                           .collapse_key = "latest",
                           .apns_push_type = "voip",
@@ -31,6 +32,7 @@ TEST(NotificationCodec, KeepsEverythingThatIsNeededToRenderAgain) {
   EXPECT_EQ(got.thread_id, said.thread_id);
   EXPECT_EQ(got.click_url, said.click_url);
   EXPECT_EQ(got.badge, said.badge);
+  EXPECT_TRUE(got.mutable_content);
   EXPECT_EQ(got.data, said.data);
   EXPECT_EQ(got.collapse_key, said.collapse_key);
   EXPECT_EQ(got.apns_push_type, said.apns_push_type);
@@ -55,6 +57,7 @@ TEST(NotificationCodec, ReadsAnEventOfBeforeThereWereLanguages) {
   const auto read = decode_content(R"({"format":1,"title":"New","badge":3})");
   ASSERT_TRUE(read) << read.error();
   EXPECT_EQ(read->notification.title, "New");
+  EXPECT_FALSE(read->notification.mutable_content);
   EXPECT_FALSE(read->localization);
 }
 
