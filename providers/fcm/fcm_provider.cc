@@ -159,6 +159,12 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_fcm_provi
     }
   }
   config.find_problems(problems);
+  if (config.streams_max > kFcmStreamsMax) {
+    problems.push_back(
+        fmt::format("streams_max must be at most {}: Google closes connections that "
+                    "have more requests at once, with all that is on them",
+                    kFcmStreamsMax));
+  }
   if (!problems.empty()) return tl::unexpected(std::move(problems));
 
   PushChannelConfig channel(config, parts.url, *tls);

@@ -15,10 +15,13 @@
 
 namespace carillon::push {
 
+// Google closes connections that exceed it, whatever SETTINGS say (as reported).
+inline constexpr std::size_t kFcmStreamsMax = 100;
+
 struct FcmConfig : ChannelLimits {
-  // Google closes connections that exceed 100 streams, whatever SETTINGS say (as reported): at 50
-  // ms round trip 2,000 requests a second on each.
-  FcmConfig() : ChannelLimits{.connections_max = 8, .streams_max = 100} {}
+  // At 50 ms round trip 2,000 requests a second on each connection. More streams are a problem of
+  // the configuration.
+  FcmConfig() : ChannelLimits{.connections_max = 8, .streams_max = kFcmStreamsMax} {}
 
   // Google's service, or a simulator's address. Nothing else has to differ.
   std::string endpoint = "https://fcm.googleapis.com";

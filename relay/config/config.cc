@@ -266,6 +266,11 @@ class Reader {
     push::FcmConfig fcm;
     read_https(in, "endpoint", fcm.endpoint);
     read_connection(in, fcm);
+    if (fcm.streams_max > push::kFcmStreamsMax) {
+      in.problem("streams_max", fmt::format("must be at most {}, not {}: Google closes connections "
+                                            "that have more requests at once",
+                                            push::kFcmStreamsMax, fcm.streams_max));
+    }
     // Google's quota is Google's: a simulator or a proxy elsewhere has none unless it is said.
     if (fcm.endpoint == push::FcmConfig().endpoint) app.fcm_rate.per_minute = kFcmPerMinute;
     read_rate(in, app.fcm_rate);

@@ -50,7 +50,7 @@ def parse():
                         help="to each gateway, of every sender (default: 4)")
     parser.add_argument("--streams", type=int, default=None, metavar="N",
                         help="at once on a connection, for every sender (default: what the "
-                             "platforms allow, APNs 1000, FCM and Web Push 100)")
+                             "platforms allow, APNs 1000, FCM and Web Push 100; FCM never more)")
     parser.add_argument("--rtt", type=int, default=0, metavar="MS",
                         help="the simulator keeps each answer for this long (default: 0)")
     parser.add_argument("--quick", action="store_true",
@@ -77,7 +77,7 @@ def parse():
     settings.count_instructions = ("apns" in settings.case and callgrind.available() and
                                    not settings.quick and not settings.no_instructions)
     settings.streams_apns = settings.streams or 1000
-    settings.streams_fcm = settings.streams or 100
+    settings.streams_fcm = min(settings.streams or 100, 100)  # more is an error of the relay's config
     settings.streams_webpush = settings.streams or 100
     settings.rtt_ms = settings.rtt
     settings.checkpoint_interval_ms = CHECKPOINT_INTERVAL_MS

@@ -300,13 +300,15 @@ TEST_F(FcmProviderTest, ReportsAllProblemsOfItsConfigurationAtOnce) {
   config.ca_file = "/nowhere/ca.pem";
   config.service_account_file = "/nowhere/account.json";
   config.connections_max = 0;
+  config.streams_max = kFcmStreamsMax + 1;
   const auto made = make_fcm_provider(config, sink, loop);
   ASSERT_FALSE(made.has_value());
   EXPECT_THAT(made.error(),
               ElementsAre(HasSubstr("endpoint \"http://fcm.googleapis.com\" must begin with https"),
                           HasSubstr("ca_file: /nowhere/ca.pem cannot be read"),
                           HasSubstr("service_account_file: /nowhere/account.json cannot be read"),
-                          HasSubstr("connections_max must be at least 1")));
+                          HasSubstr("connections_max must be at least 1"),
+                          HasSubstr("streams_max must be at most 100: Google closes")));
 }
 
 TEST_F(FcmProviderTest, WantsAProjectFromTheConfigurationOrTheFile) {

@@ -349,6 +349,9 @@ TEST_F(ConfigTest, AMistakeInOneValueHasItsLineAndSentence) {
       {"[log]\nlevel = \"loud\"\n",
        "4: log.level must be one of trace, debug, info, warning, error"},
       {"token_uri = \"http://x\"\n", "3: apps.video.fcm.token_uri must be an https:// URL"},
+      {"streams_max = 101\n",
+       "3: apps.video.fcm.streams_max must be at most 100, not 101: Google closes connections that "
+       "have more requests at once"},
       {"project = \"\"\n", "3: apps.video.fcm.project must not be empty"},
       {"[fanout]\nrepeat_bound = 100\nbatch_devices = 101\n",
        "5: fanout.batch_devices must not exceed repeat_bound (100): a batch is handed out whole"},
@@ -391,7 +394,7 @@ TEST_F(ConfigTest, EveryNumberHasTwoEnds) {
       {"fanout", "dead_answers_min", kFanoutDeadAnswers},
       {"fanout", "drain_ms", kFanoutDrainMs},
       {"apps.video.fcm", "connections_max", kProviderConnections},
-      {"apps.video.fcm", "streams_max", kProviderStreams},
+      {"apps.video.fcm", "streams_max", {1, push::kFcmStreamsMax}},
       {"apps.video.fcm", "connect_max_ms", kProviderTimeoutMs},
       {"apps.video.fcm", "request_timeout_ms", kProviderTimeoutMs},
       {"apps.video.fcm", "queued_max_ms", kProviderTimeoutMs},
