@@ -4,6 +4,7 @@ The relay renders the first into the second; the simulator's count of bytes show
 """
 
 import base64
+import hashlib
 import json
 import subprocess
 import time
@@ -34,8 +35,14 @@ def apns_body(event_id):
 def fcm_body(event_id, token):
     rest = _compact({"android": {"notification": {"tag": event_id}, "priority": "HIGH",
                                  "ttl": f"{TTL_S}s"},
+                     "apns": {"headers": {"apns-collapse-id": event_id,
+                                          "apns-expiration": str(int(time.time()) + TTL_S),
+                                          "apns-priority": "10"}},
                      "data": {**DATA, "carillon_event": event_id},
-                     "notification": {"body": BODY, "title": TITLE}})
+                     "notification": {"body": BODY, "title": TITLE},
+                     "webpush": {"headers": {
+                         "TTL": str(TTL_S), "Urgency": "normal",
+                         "Topic": hashlib.sha256(f"event {event_id}".encode()).hexdigest()[:32]}}})
     return f'{{"message":{{"token":"{token}",{rest[1:]}}}'
 
 
