@@ -4,6 +4,7 @@ namespace carillon::fuzz {
 
 std::span<const Target> targets() {
   static constexpr Target kTargets[] = {
+      {"apns_channel_reply", try_apns_channel_reply},
       {"apns_verdict", try_apns_verdict},
       {"chunked_body", try_chunked_body},
       {"condition", try_condition},

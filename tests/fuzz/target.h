@@ -32,6 +32,7 @@ struct Target {
 // In the order of their names.
 std::span<const Target> targets();
 
+void try_apns_channel_reply(Bytes input);
 void try_apns_verdict(Bytes input);
 void try_chunked_body(Bytes input);
 void try_condition(Bytes input);

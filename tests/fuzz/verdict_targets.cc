@@ -1,8 +1,9 @@
-// The verdict parsers: an answer as text, its status, Retry-After and X-WNS-Status each on a line
-// of its own, then the body.
+// The readers of what platforms answer: an answer as text, its status, Retry-After and X-WNS-Status
+// each on a line of its own, then the body. Others say what their lines are.
 #include <algorithm>
 #include <charconv>
 
+#include "providers/apns/apns_channel.h"
 #include "providers/apns/apns_verdict.h"
 #include "providers/auth/oauth_answer.h"
 #include "providers/fcm/fcm_verdict.h"
@@ -58,6 +59,45 @@ void try_apns_verdict(Bytes input) {
   expect(judgement.verdict.kind != VerdictKind::kAccepted, "only a plain 200 is a yes");
   expect(judgement.verdict.kind != VerdictKind::kTokenDead || answer.status == 410,
          "only 410 kills a token");
+}
+
+// What was asked for, as a digit, the status, and the headers apns-channel-id and apns-request-id,
+// each on a line of its own, then the body.
+void try_apns_channel_reply(Bytes input) {
+  using Asked = push::ChannelRequest::Kind;
+  using Kind = push::ChannelAnswer::Kind;
+  std::string_view text = text_of(input);
+  const std::string_view asked_text = take_line(text);
+  unsigned asked_number = 0;
+  std::from_chars(asked_text.data(), asked_text.data() + asked_text.size(), asked_number);
+  const auto asked = static_cast<Asked>(asked_number % 5);
+  push::ApnsChannelReply reply;
+  const std::string_view status = take_line(text);
+  std::from_chars(status.data(), status.data() + status.size(), reply.status);
+  reply.channel_id = take_line(text);
+  reply.request_id = take_line(text);
+  reply.body = text;
+
+  const push::ChannelAnswer answer = push::read_apns_channel_reply(asked, reply);
+  const bool done = answer.kind == Kind::kDone;
+  expect(answer.status == reply.status, "an answer has the status of its reply");
+  expect(!done || reply.status / 100 == 2, "only 2xx is a yes");
+  expect(answer.kind != Kind::kUnanswered && answer.kind != Kind::kUnsupported,
+         "what was answered is neither unanswered nor unsupported");
+  expect(!done || answer.reason.empty(), "what is done has no reason");
+  for (const std::string* word : {&answer.reason, &answer.request_id}) {
+    expect(word->size() <= push::kReasonBytesMax &&
+               std::all_of(word->begin(), word->end(), [](char c) { return c >= ' ' && c <= '~'; }),
+           "a reason and a request's id are short and printable");
+  }
+  expect(answer.channel.empty() != (done && asked == Asked::kCreate),
+         "a channel that was made is named, and nothing else is");
+  expect(answer.channel.empty() || push::is_apns_channel_id(answer.channel),
+         "a channel's id may stand in a header and in a URL's answer");
+  expect(answer.channels.empty() || (done && asked == Asked::kList), "only a list has channels");
+  for (const std::string& id : answer.channels) {
+    expect(push::is_apns_channel_id(id), "each id of a list may stand in a header");
+  }
 }
 
 void try_fcm_verdict(Bytes input) {
