@@ -93,6 +93,7 @@ class Simulator::Impl {
                                                      .journal = journal_,
                                                      .book = book_,
                                                      .topics = topics_,
+                                                     .channels = apns_channels_,
                                                      .faults = faults_,
                                                      .loops = all,
                                                      .webpush_origin = options_.webpush_origin,

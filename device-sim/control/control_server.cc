@@ -135,6 +135,9 @@ class ControlServer::Impl {
     server_.Get(R"(/sim/devices/([^/]+))", [this](const Request& request, Response& response) {
       get_device(request, response);
     });
+    server_.Get(R"(/sim/channels/([^/]+))", [this](const Request& request, Response& response) {
+      answer(response, channels_json(request.matches[1].str()));
+    });
     server_.Post(R"(/sim/devices/([^/]+))", [this](const Request& request, Response& response) {
       post_device(request, response);
     });
@@ -241,6 +244,25 @@ class ControlServer::Impl {
             {"deletions", waiting.deletions},
             {"topics", parts_.topics.topics_of(number)},
             {"recent", std::move(recent)}};
+  }
+
+  // The channels of an app; none of an unknown one.
+  json channels_json(const std::string& app) const {
+    json channels = json::object();
+    for (const std::string& id : parts_.channels.list(app)) {
+      const auto channel = parts_.channels.find(app, id);
+      if (!channel) continue;  // deleted in between
+      json latest;
+      if (channel->latest) {
+        latest = {{"payload", json::parse(channel->latest->payload, nullptr, false)},
+                  {"priority", channel->latest->priority},
+                  {"expiration_s", channel->latest->expiration_s}};
+      }
+      channels[id] = {{"storage_policy", channel->storage_policy},
+                      {"broadcasts", channel->broadcasts},
+                      {"latest", std::move(latest)}};
+    }
+    return {{"channels", std::move(channels)}};
   }
 
   void get_device(const Request& request, Response& response) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device-sim/faults/fault_dice.h"
+#include "device-sim/gateway/apns_channels.h"
 #include "device-sim/gateway/gateway_loop.h"
 #include "device-sim/gateway/listen_address.h"
 #include "device-sim/journal/journal.h"
@@ -23,6 +24,7 @@ struct ControlParts {
   Journal& journal;
   DeviceBook& book;
   TopicBook& topics;
+  const ApnsChannels& channels;
   FaultBoard& faults;
   std::vector<GatewayLoop*> loops;
   std::string webpush_origin;

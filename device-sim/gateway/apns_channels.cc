@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <utility>
 
 #include "device-sim/population/siphash.h"
 
@@ -58,10 +59,13 @@ std::vector<std::string> ApnsChannels::list(const std::string& app) const {
   return ids;
 }
 
-void ApnsChannels::count_broadcast(const std::string& app, std::string_view id) {
+void ApnsChannels::note_broadcast(const std::string& app, std::string_view id,
+                                  ApnsBroadcast message) {
   const std::lock_guard lock(mutex_);
   const auto channel = apps_[app].find(id);
-  if (channel != apps_[app].end()) ++channel->second.broadcasts;
+  if (channel == apps_[app].end()) return;
+  ++channel->second.broadcasts;
+  channel->second.latest = std::move(message);
 }
 
 }  // namespace device_sim

@@ -11,10 +11,19 @@
 
 namespace device_sim {
 
+// A message to a channel, as it came.
+struct ApnsBroadcast {
+  std::string payload;
+  std::string priority;
+  std::int64_t expiration_s = 0;  // Unix time
+};
+
 // One broadcast channel of an app, for Live Activities.
 struct ApnsChannel {
   int storage_policy = 0;  // 0: nothing is stored; 1: the latest message
   std::uint64_t broadcasts = 0;
+  // Whatever the policy: what a test looks at is no store. Empty: there was none.
+  std::optional<ApnsBroadcast> latest = {};
 };
 
 // Apple: 10,000 of an app and environment.
@@ -31,8 +40,8 @@ class ApnsChannels {
   std::optional<ApnsChannel> find(const std::string& app, std::string_view id) const;
   bool remove(const std::string& app, std::string_view id);
   std::vector<std::string> list(const std::string& app) const;
-  // Counts a message to it.
-  void count_broadcast(const std::string& app, std::string_view id);
+  // Counts a message to it and keeps it in place of the one before.
+  void note_broadcast(const std::string& app, std::string_view id, ApnsBroadcast message);
 
  private:
   using Channels = std::map<std::string, ApnsChannel, std::less<>>;

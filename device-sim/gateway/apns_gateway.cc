@@ -261,7 +261,11 @@ ApnsReason ApnsGateway::call_channels(const Request& request, Response& response
     if (const ApnsReason reason = check_broadcast(request, *channel); reason != ApnsReason::kNone) {
       return reason;
     }
-    channels_.count_broadcast(app, id);
+    const std::string_view expiration = request.get(Field::kApnsExpiration);
+    ApnsBroadcast message{.payload = std::string(request.body),
+                          .priority = std::string(request.get(Field::kApnsPriority))};
+    std::from_chars(expiration.data(), expiration.data() + expiration.size(), message.expiration_s);
+    channels_.note_broadcast(app, id, std::move(message));
   }
   return ApnsReason::kNone;
 }

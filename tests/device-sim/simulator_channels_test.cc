@@ -79,6 +79,21 @@ TEST_F(Channels, TakeAMessageAndGiveTheRequestsIdBack) {
   EXPECT_TRUE(answer.headers_ended_stream);
 }
 
+TEST_F(Channels, ShowWhatTheyWereSent) {
+  const std::string id = created();
+  const auto shown = [&] { return simulator_.get("/sim/channels/com.example.video")["channels"]; };
+  EXPECT_EQ(shown(), json({{id, {{"storage_policy", 1}, {"broadcasts", 0}, {"latest", nullptr}}}}));
+  EXPECT_EQ(fetch(with(broadcast(id), "apns-expiration", "1800000060"), R"({"n":1})").status, 200);
+  EXPECT_EQ(fetch(with(broadcast(id), "apns-priority", "5"), kUpdate).status, 200);
+  EXPECT_EQ(reason_of(fetch(broadcast(id), "[]")), "BadRequestPayload") << "and is not counted";
+  EXPECT_EQ(shown()[id],
+            json({{"storage_policy", 1},
+                  {"broadcasts", 2},
+                  {"latest",
+                   {{"payload", json::parse(kUpdate)}, {"priority", "5"}, {"expiration_s", 0}}}}));
+  EXPECT_EQ(simulator_.get("/sim/channels/com.example.other")["channels"], json::object());
+}
+
 TEST_F(Channels, RefuseWithApplesReasons) {
   const std::string id = created(R"({"message-storage-policy":0,"push-type":"liveactivity"})");
   const struct {

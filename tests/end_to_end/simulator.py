@@ -153,6 +153,10 @@ mix = "{mix}"
         """Its state, and its latest notifications."""
         return self._ask("GET", f"/sim/devices/{device}")
 
+    def channels(self):
+        """Broadcast channels of the app by id: storage_policy, broadcasts, latest."""
+        return self._ask("GET", f"/sim/channels/{BUNDLE_ID}")["channels"]
+
     def stats(self):
         return self._ask("GET", "/sim/stats")
 
