@@ -15,9 +15,13 @@ constexpr std::size_t kHandedOnDigitsMax = 18;
 constexpr std::size_t kHandedOnCollapseIdBytesMax = 64;
 constexpr std::size_t kHandedOnTopicCharsMax = 32;
 
+bool is_ascii_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
 bool is_number_text(std::string_view text) {
   return !text.empty() && text.size() <= kHandedOnDigitsMax &&
-         text.find_first_not_of("0123456789") == std::string_view::npos;
+         std::all_of(text.begin(), text.end(), is_ascii_digit);
 }
 
 template <std::size_t n>
@@ -45,9 +49,10 @@ bool is_urgency(std::string_view text) {
 }
 bool is_push_topic(std::string_view text) {
   return !text.empty() && text.size() <= kHandedOnTopicCharsMax &&
-         text.find_first_not_of(
-             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") ==
-             std::string_view::npos;
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_ascii_digit(c) ||
+                  c == '-' || c == '_';
+         });
 }
 
 struct HeaderRule {
