@@ -17,6 +17,7 @@
 #include "providers/auth/client_certificate.h"
 #include "providers/auth/es256_key.h"
 #include "providers/auth/provider_token.h"
+#include "providers/auth/token_shelf.h"
 #include "providers/http2/https_url.h"
 #include "providers/http2/tls_context.h"
 #include "providers/push_channel.h"
@@ -189,7 +190,7 @@ struct Credential {
   std::optional<auth::ClientCertificate> certificate;
 };
 
-void read_key(const ApnsConfig& config, Credential& credential,
+void read_key(const ApnsConfig& config, auth::TokenShelf& tokens, Credential& credential,
               std::vector<std::string>& problems) {
   auto key = auth::Es256Key::from_file(config.key_file);
   if (config.key_file.empty()) {
@@ -205,8 +206,7 @@ void read_key(const ApnsConfig& config, Credential& credential,
     problems.push_back(fmt::format("team_id \"{}\" is not 10 letters and digits", config.team_id));
   }
   if (key) {
-    credential.token =
-        std::make_shared<auth::ProviderToken>(std::move(*key), config.key_id, config.team_id);
+    credential.token = tokens.provider_token(std::move(*key), config.key_id, config.team_id);
   }
 }
 
@@ -234,7 +234,9 @@ void read_certificate(const ApnsConfig& config, Credential& credential,
 }  // namespace
 
 tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_provider(
-    ApnsConfig config, VerdictSink& sink, EventLoop& loop) {
+    ApnsConfig config, VerdictSink& sink, EventLoop& loop,
+    std::shared_ptr<auth::TokenShelf> tokens) {
+  if (tokens == nullptr) tokens = std::make_shared<auth::TokenShelf>();
   std::vector<std::string> problems;
   const auto url = read_host("endpoint", config.endpoint, problems);
   const auto channels_url =
@@ -249,7 +251,7 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_prov
     if (!config.certificate_password_file.empty()) {
       problems.emplace_back("certificate_password_file needs certificate_file");
     }
-    read_key(config, credential, problems);
+    read_key(config, *tokens, credential, problems);
   } else {
     read_certificate(config, credential, problems);
   }

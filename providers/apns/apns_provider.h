@@ -15,6 +15,10 @@
 
 namespace carillon::push {
 
+namespace auth {
+class TokenShelf;
+}
+
 struct ApnsConfig : ChannelLimits {
   // Apple allows several connections, and 1,000 streams on each as observed.
   ApnsConfig() : ChannelLimits{.connections_max = 4, .streams_max = 1000} {}
@@ -39,8 +43,10 @@ struct ApnsConfig : ChannelLimits {
 // Reads the key or the certificate and checks the whole configuration; connects to nothing yet. On
 // failure every problem, each a sentence that names the field and, if it is about one, the file. A
 // certificate that has ended is none of them: ProviderHealth::credential_expires_at tells. `sink`
-// and `loop` outlive the provider.
+// and `loop` outlive the provider. Providers that have `tokens` in common, and therefore `loop`,
+// share the provider token of a key; null: none does.
 tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_apns_provider(
-    ApnsConfig config, VerdictSink& sink, EventLoop& loop);
+    ApnsConfig config, VerdictSink& sink, EventLoop& loop,
+    std::shared_ptr<auth::TokenShelf> tokens = nullptr);
 
 }  // namespace carillon::push

@@ -11,7 +11,7 @@
 
 namespace carillon::push::auth {
 
-// One token per (team, key), shared by all connections of a provider. Not thread-safe.
+// One token per (team, key), shared by all who have that key (TokenShelf). Not thread-safe.
 //
 // Apple takes a token for an hour after its `iat` and takes a new one at most every 20 minutes,
 // counted on each connection from when it first saw the old one there. So a token is minted when

@@ -15,7 +15,8 @@ namespace carillon::push::auth {
 // nothing. RFC 8292, 2.1 asks for mailto: or https:; Apple refuses hosts that cannot exist.
 std::string_view contact_fault(std::string_view subject) noexcept;
 
-// One token per (origin of a push service, key). Not thread-safe.
+// One token per (origin of a push service, key, contact), shared by all who have them (TokenShelf).
+// Not thread-safe.
 //
 // RFC 8292, 2 allows 24 hours to `exp`; Apple asks not to make tokens more often than hourly. So a
 // token is made when the first request needs it, ends kLifetime later, is used for kRenewAfter, and

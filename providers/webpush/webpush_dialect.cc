@@ -12,7 +12,7 @@ Judgement WebPushDialect::judge(const Answer& answer, const std::string& sent_wi
   Verdict& verdict = judged.verdict;
   if (verdict.kind == VerdictKind::kAccepted && taken_.get() != &sent_with) {
     standing_->taken = true;
-    const auto current = token_.header(now);
+    const auto current = token_->header(now);
     if (current.get() == &sent_with) taken_ = current;
   }
   if (judged.advice == WebPushAdvice::kVapidRefused) judge_refusal(verdict, sent_with, now);
@@ -27,7 +27,7 @@ void WebPushDialect::judge_refusal(Verdict& verdict, const std::string& sent_wit
   }
   error_ = fmt::format("{} refused the VAPID token: {} (status {})", origin_, verdict.reason,
                        verdict.status);
-  if (token_.on_refused(sent_with, now) != auth::VapidToken::Refusal::kTooYoung) {
+  if (token_->on_refused(sent_with, now) != auth::VapidToken::Refusal::kTooYoung) {
     verdict.kind = VerdictKind::kNotSent;  // refused, so not processed; a new token may do
   } else if (standing_->taken) {
     verdict.kind = VerdictKind::kUnavailable;

@@ -19,7 +19,7 @@ struct VapidStanding {
 // Tokens are the endpoint's path, a space and the encrypted body.
 class WebPushDialect final : public PushDialect {
  public:
-  WebPushDialect(auth::VapidToken token, std::string origin,
+  WebPushDialect(std::shared_ptr<auth::VapidToken> token, std::string origin,
                  std::shared_ptr<VapidStanding> standing)
       : token_(std::move(token)), origin_(std::move(origin)), standing_(std::move(standing)) {}
 
@@ -27,7 +27,7 @@ class WebPushDialect final : public PushDialect {
   void close(std::function<void()> done) override { done(); }
 
   Authorization authorization(std::chrono::system_clock::time_point now) override {
-    return {.header = token_.header(now)};
+    return {.header = token_->header(now)};
   }
 
   bool path_has_token() const override { return true; }
@@ -49,7 +49,7 @@ class WebPushDialect final : public PushDialect {
   void judge_refusal(Verdict& verdict, const std::string& sent_with,
                      std::chrono::system_clock::time_point now);
 
-  auth::VapidToken token_;
+  const std::shared_ptr<auth::VapidToken> token_;
   const std::string origin_;
   const std::shared_ptr<VapidStanding> standing_;
   std::shared_ptr<const std::string> taken_;  // the token that this service has said yes to

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "providers/auth/es256_key.h"
+#include "providers/auth/token_shelf.h"
 #include "providers/auth/vapid_token.h"
 #include "providers/http2/https_url.h"
 #include "providers/http2/tls_context.h"
@@ -126,7 +127,9 @@ std::size_t thread_count(std::size_t asked) {
 }  // namespace
 
 tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_webpush_provider(
-    WebPushConfig config, VerdictSink& sink, EventLoop& loop) {
+    WebPushConfig config, VerdictSink& sink, EventLoop& loop,
+    std::shared_ptr<auth::TokenShelf> tokens) {
+  if (tokens == nullptr) tokens = std::make_shared<auth::TokenShelf>();
   std::vector<std::string> problems;
   const auto tls = http2::TlsContext::make(config.ca_file);
   if (!tls) problems.push_back(fmt::format("ca_file: {}", tls.error()));
@@ -158,11 +161,11 @@ tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_webpush_p
       .allowed = std::move(*allowed),
       .origins_max = config.origins_max,
       .idle_max = config.origin_idle,
-      .open = [channel_to, key = *key, subject = config.subject,
+      .open = [channel_to, tokens = std::move(tokens), key = *key, subject = config.subject,
                standing = std::make_shared<VapidStanding>(), &sink,
                &loop](const http2::HttpsUrl& url, std::string_view origin) {
         auto dialect = std::make_unique<WebPushDialect>(
-            auth::VapidToken(key, std::string(origin), subject), std::string(origin), standing);
+            tokens->vapid_token(key, std::string(origin), subject), std::string(origin), standing);
         return std::make_unique<PushChannel>(loop, channel_to(url), std::move(dialect), sink);
       }};
   return std::make_unique<WebPushProvider>(

@@ -16,6 +16,10 @@
 
 namespace carillon::push {
 
+namespace auth {
+class TokenShelf;
+}
+
 struct WebPushConfig : ChannelLimits {
   // Per push service; as many streams as Firebase allows.
   WebPushConfig() : ChannelLimits{.connections_max = 4, .streams_max = 100} {}
@@ -29,8 +33,7 @@ struct WebPushConfig : ChannelLimits {
   std::string ca_file;  // PEM, whom to trust instead of the system's store; empty: the store
   // Push services at once. There are four; Microsoft's has some dozen hosts.
   std::size_t origins_max = 64;
-  // Without a message for so long, the way to a push service is closed. An hour: with it goes its
-  // VAPID token, and Apple asks not to make one more often.
+  // Without a message for so long, the way to a push service is closed. Its VAPID token is kept.
   std::chrono::milliseconds origin_idle{3'600'000};
 
   // Threads that encrypt, some 20,000 messages a second each; 0: one less than there are
@@ -40,8 +43,11 @@ struct WebPushConfig : ChannelLimits {
 
 // Reads the key and checks the whole configuration; connects to nothing yet. On failure every
 // problem, each a sentence that names the field and, if it is about one, the file. `sink` and
-// `loop` outlive the provider. Its targets' tokens are those of `write_subscription`.
+// `loop` outlive the provider. Its targets' tokens are those of `write_subscription`. Providers
+// that have `tokens` in common, and therefore `loop`, share the VAPID tokens of a key and subject;
+// null: none does.
 tl::expected<std::unique_ptr<Provider>, std::vector<std::string>> make_webpush_provider(
-    WebPushConfig config, VerdictSink& sink, EventLoop& loop);
+    WebPushConfig config, VerdictSink& sink, EventLoop& loop,
+    std::shared_ptr<auth::TokenShelf> tokens = nullptr);
 
 }  // namespace carillon::push

@@ -69,7 +69,7 @@ bool check_credentials(Terminal& terminal, const config::Config& config,
   push::EventLoop loop;
   const Providers providers = make_providers(
       config, [&sink](const std::string&, push::Platform) -> push::VerdictSink& { return sink; },
-      loop);
+      loop, std::make_shared<push::auth::TokenShelf>());
   for (const std::string& problem : providers.problems) explain(terminal, problem);
   bool good = providers.problems.empty();
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());

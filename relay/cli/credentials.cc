@@ -62,16 +62,16 @@ std::string section_of(std::string_view app, push::Platform platform) {
 }
 
 auto make_provider(const config::App& app, push::Platform platform, push::VerdictSink& sink,
-                   push::EventLoop& loop) -> MadeProvider {
+                   push::EventLoop& loop, const SharedTokens& tokens) -> MadeProvider {
   switch (platform) {
     case push::Platform::kApns:
-      return push::make_apns_provider(app.apns.value(), sink, loop);
+      return push::make_apns_provider(app.apns.value(), sink, loop, tokens);
     case push::Platform::kFcm:
       return push::make_fcm_provider(app.fcm.value(), sink, loop);
     case push::Platform::kWebPush:
       break;
   }
-  return push::make_webpush_provider(app.webpush.value(), sink, loop);
+  return push::make_webpush_provider(app.webpush.value(), sink, loop, tokens);
 }
 
 std::vector<push::Platform> platforms_of(const config::App& app) {
@@ -82,12 +82,13 @@ std::vector<push::Platform> platforms_of(const config::App& app) {
   return platforms;
 }
 
-Providers make_providers(const config::Config& config, const SinkOf& sink_of,
-                         push::EventLoop& loop) {
+Providers make_providers(const config::Config& config, const SinkOf& sink_of, push::EventLoop& loop,
+                         const SharedTokens& tokens) {
   Collection collection;
   for (const auto& [name, app] : config.apps) {
     for (const push::Platform platform : platforms_of(app)) {
-      collection.add(name, platform, make_provider(app, platform, sink_of(name, platform), loop));
+      collection.add(name, platform,
+                     make_provider(app, platform, sink_of(name, platform), loop, tokens));
     }
   }
   return std::move(collection).take();

@@ -157,7 +157,7 @@ class World {
         [this](const std::string& app, push::Platform platform) -> push::VerdictSink& {
           return engine_->sink(app, platform);
         },
-        loop_);
+        loop_, tokens_);
     for (const std::string& problem : providers.problems) explain(terminal_, problem);
     for (AppProvider& made : providers.made) {
       tell_expiry(made.app, *made.provider);
@@ -184,7 +184,7 @@ class World {
         .make = [this](const std::string& app, const config::App& section, push::Platform platform)
             -> tl::expected<CredentialRotation::Candidate, std::vector<std::string>> {
           CredentialRotation::Candidate candidate{.seat = engine_->new_seat(app, platform)};
-          auto made = make_provider(section, platform, *candidate.seat, loop_);
+          auto made = make_provider(section, platform, *candidate.seat, loop_, tokens_);
           if (!made) return tl::unexpected(std::move(made.error()));
           candidate.provider = *std::move(made);
           return candidate;
@@ -232,6 +232,7 @@ class World {
   std::unique_ptr<StaleUpkeep> stale_;
   std::chrono::steady_clock::time_point forget_at_{};
   push::EventLoop loop_;
+  const SharedTokens tokens_ = std::make_shared<push::auth::TokenShelf>();
   std::unique_ptr<fanout::Engine> engine_;
   std::unique_ptr<CredentialRotation> rotation_;
   ProviderErrors errors_;

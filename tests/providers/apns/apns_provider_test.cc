@@ -11,6 +11,7 @@
 #include <set>
 #include <thread>
 
+#include "providers/auth/token_shelf.h"
 #include "tests/providers/push_batches.h"
 #include "tests/providers/recording_sink.h"
 #include "tests/providers/test_credentials.h"
@@ -455,6 +456,37 @@ TEST_F(ApnsProviderTest, RenewsATokenThatAppleCallsExpiredOnANewConnection) {
   EXPECT_EQ(requests[2].connection, 1);
   EXPECT_EQ(requests[0].headers.at("authorization"), requests[1].headers.at("authorization"));
   EXPECT_NE(requests[1].headers.at("authorization"), requests[2].headers.at("authorization"));
+}
+
+TEST_F(ApnsProviderTest, SharesItsTokenWithEveryOtherAppOfTheKeyAndWithItsOwnSuccessor) {
+  serve({.streams_max = 10});
+  const auto tokens = std::make_shared<auth::TokenShelf>();
+  RecordingSink other_sink;
+  auto other_app = config_for(server->url());
+  other_app.bundle_id = "com.example.chimes";
+  other_app.connections_max = 1;
+  auto other_team = other_app;
+  other_team.team_id = "TEAM999999";
+  std::size_t sent = 0;
+  std::unique_ptr<Provider> first_app;
+  for (const ApnsConfig& config : {config_for(server->url()), other_app, other_team}) {
+    const auto one = make_apns_provider(config, other_sink, loop, tokens).value();
+    // As a candidate beside it, which is made before the one in service goes.
+    const auto successor = make_apns_provider(config, other_sink, loop, tokens).value();
+    for (Provider* const asked : {one.get(), successor.get()}) {
+      asked->submit(batch_of(render_shared(*asked, hello()), sent, 1));
+      ++sent;
+      ASSERT_THAT(other_sink.wait_for(sent), SizeIs(sent));
+    }
+    if (first_app == nullptr)
+      first_app = make_apns_provider(config, other_sink, loop, tokens).value();
+  }
+  const auto requests = server->requests();
+  ASSERT_THAT(requests, SizeIs(6));
+  const auto token = [&](std::size_t i) { return requests[i].headers.at("authorization"); };
+  for (const std::size_t i : {1u, 2u, 3u}) EXPECT_EQ(token(i), token(0)) << i;
+  EXPECT_NE(token(4), token(0));
+  EXPECT_EQ(token(5), token(4));
 }
 
 TEST_F(ApnsProviderTest, SuspectsTheClockWhenAFreshTokenIsCalledExpired) {

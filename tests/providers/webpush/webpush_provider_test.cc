@@ -10,6 +10,7 @@
 #include <set>
 
 #include "providers/auth/base64url.h"
+#include "providers/auth/token_shelf.h"
 #include "tests/providers/push_batches.h"
 #include "tests/providers/recording_sink.h"
 #include "tests/providers/test_credentials.h"
@@ -297,6 +298,33 @@ TEST_F(WebPushProviderTest, ClosesTheWayToAServiceThatIsNotUsedAndOpensItAgain) 
   EXPECT_TRUE(eventually([&] { return server->alive() == 0; }));
   EXPECT_TRUE(server->saw_goaway());
   EXPECT_EQ(verdict_of(2, token).kind, VerdictKind::kAccepted);
+  const auto requests = server->requests();
+  ASSERT_THAT(requests, SizeIs(2));
+  EXPECT_EQ(requests[0].headers.at("authorization"), requests[1].headers.at("authorization"))
+      << "Apple asks not to make one more often than hourly";
+}
+
+TEST_F(WebPushProviderTest, KeepsTheTokenOfAServiceThatMakesPlaceForAnotherOrHasANewProvider) {
+  const auto first = service(), second = service();
+  auto narrow = config({first.get(), second.get()});
+  narrow.origins_max = 1;
+  narrow.encryption_threads = 1;  // which has let go of a channel when it takes the next request
+  const auto tokens = std::make_shared<auth::TokenShelf>();
+  std::uint64_t tag = 0;
+  for (int round = 0; round < 2; ++round) {
+    // As a changed section has it: the new one is there before the old one goes.
+    provider = make_webpush_provider(narrow, sink, loop, tokens).value();
+    for (const auto* one : {first.get(), second.get(), first.get()}) {
+      EXPECT_EQ(verdict_of(++tag, some_browser().token(one->url() + "/push")).kind,
+                VerdictKind::kAccepted);
+    }
+  }
+  for (const auto* one : {first.get(), second.get()}) {
+    std::set<std::string> seen;
+    for (const auto& request : one->requests()) seen.insert(request.headers.at("authorization"));
+    EXPECT_THAT(seen, SizeIs(1));
+    EXPECT_GT(one->accepted(), 1);
+  }
 }
 
 TEST_F(WebPushProviderTest, HasNoMoreServicesAtOnceThanItMay) {
