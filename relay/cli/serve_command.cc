@@ -119,14 +119,19 @@ class World {
                  config_.fanout.drain_ms);
     rotation_.reset();
     http_->stop(kHttpGrace);
-    engine_->drain(milliseconds(config_.fanout.drain_ms));
+    const std::uint64_t unrecorded = engine_->drain(milliseconds(config_.fanout.drain_ms));
     http_.reset();
     publisher_.reset();
     engine_.reset();
     stale_.reset();
     upkeep_.reset();
     store_.reset();
-    spdlog::info("stopped; what was not sent goes on at the next start");
+    if (unrecorded > 0) {
+      spdlog::error("stopped; {} of what was sent goes out again at the next start",
+                    counted(unrecorded, "notification"));
+    } else {
+      spdlog::info("stopped; what was not sent goes on at the next start");
+    }
   }
 
  private:

@@ -296,8 +296,9 @@ std::int64_t Dispatcher::next_wish(Now now) const {
   }
   const auto is_dirty = [this](const auto& job) { return job && dirty(*job); };
   if (!in_flight_ && std::any_of(jobs_.begin(), jobs_.end(), is_dirty)) {
-    wish = std::min(
-        wish, std::max(record_not_before_ms_, recorded_at_ms_ + limits_.checkpoint_interval_ms));
+    const std::int64_t due_ms =
+        draining_ ? now.monotonic_ms : recorded_at_ms_ + limits_.checkpoint_interval_ms;
+    wish = std::min(wish, std::max(record_not_before_ms_, due_ms));
   }
   return wish;
 }

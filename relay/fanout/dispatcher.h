@@ -53,6 +53,8 @@ inline constexpr std::int64_t kParkedDueMs = 120'000;
 inline constexpr std::int64_t kRenderedForMs = 30'000;
 // After the store failed to read or to record.
 inline constexpr std::int64_t kStoreRetryMs = 1'000;
+// After it failed to record while the relay shuts down: there is not much time.
+inline constexpr std::int64_t kDrainRetryMs = 100;
 
 // From one look to the next the calendar moves so much more or less than the monotonic clock only
 // if somebody sets it; less may be a thread that was held up between reading the one and the other.
@@ -128,8 +130,12 @@ class Dispatcher {
   void steer(SteeringRequest request, Now now);
   // Those that wait for an answer are told that none of it came about. At the end.
   void refuse_steering(const SteeringRefusal& refusal);
-  // From now on nothing is handed out.
-  void drain() { draining_ = true; }
+  // From now on nothing is handed out. A checkpoint that has failed is tried again in the next
+  // turn; this may be called once more for that.
+  void drain() {
+    draining_ = true;
+    record_not_before_ms_ = 0;
+  }
 
   // Nothing is handed out and nothing waits to be recorded.
   bool settled() const;

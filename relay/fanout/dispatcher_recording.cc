@@ -121,9 +121,10 @@ void Dispatcher::on_recorded(const store::Result<void>& result, Now now) {
   now = look(now);
   const std::unique_ptr<InFlight> in_flight = std::move(in_flight_);
   if (!result) {
+    const bool told = draining_ && store_error_ == result.error().message;
     store_error_ = result.error().message;
-    spdlog::error("recording outcomes failed, trying again: {}", store_error_);
-    record_not_before_ms_ = now.monotonic_ms + kStoreRetryMs;
+    if (!told) spdlog::error("recording outcomes failed, trying again: {}", store_error_);
+    record_not_before_ms_ = now.monotonic_ms + (draining_ ? kDrainRetryMs : kStoreRetryMs);
     for (InFlight::Part& part : in_flight->parts) {
       RunningJob& job = *jobs_[part.index];
       job.unrecorded_count += part.covered;

@@ -94,7 +94,7 @@ Now Engine::Impl::now() const {
 
 void Engine::Impl::run() {
   Inbox::Contents taken;
-  bool draining = false;
+  bool draining = false, stopping = false;
   std::int64_t wish_ms = 0;
   for (;;) {
     std::optional<std::chrono::steady_clock::time_point> deadline;
@@ -121,16 +121,23 @@ void Engine::Impl::run() {
       dispatcher_.drain();
       hands_nothing_out_.set_value();
     }
+    if (taken.stopping && !std::exchange(stopping, true)) dispatcher_.drain();
     wish_ms = dispatcher_.turn(at);
     publish_gauges();
-    // Draining ends when everything is recorded, or when the store refuses: what is not recorded is
-    // then within the bound on repeats.
-    if (taken.stopping && !dispatcher_.recording() &&
-        (dispatcher_.settled() || !dispatcher_.store_error().empty())) {
-      dispatcher_.refuse_steering(
-          {.kind = SteeringRefusal::Kind::kDraining, .message = "the relay is shutting down"});
-      return;
+    // Draining ends when everything is recorded, or when the store still refuses at the deadline:
+    // what is not recorded is then within the bound on repeats.
+    if (!stopping || dispatcher_.recording()) continue;
+    const bool gives_up =
+        !dispatcher_.store_error().empty() && std::chrono::steady_clock::now() >= taken.stop_by;
+    if (!gives_up && !dispatcher_.settled()) continue;
+    if (!dispatcher_.settled()) {
+      spdlog::error(
+          "{} notifications could not be recorded and are sent again at the next start: {}",
+          dispatcher_.uncovered(), dispatcher_.store_error());
     }
+    dispatcher_.refuse_steering(
+        {.kind = SteeringRefusal::Kind::kDraining, .message = "the relay is shutting down"});
+    return;
   }
 }
 
@@ -142,7 +149,7 @@ void Engine::Impl::publish_gauges() {
   if (store_error_ != dispatcher_.store_error()) store_error_ = dispatcher_.store_error();
 }
 
-void Engine::Impl::drain(std::chrono::milliseconds grace) {
+std::uint64_t Engine::Impl::drain(std::chrono::milliseconds grace) {
   std::call_once(drained_, [&] {
     draining_ = true;
     steersman_.drain();
@@ -157,9 +164,10 @@ void Engine::Impl::drain(std::chrono::milliseconds grace) {
       to->provider->close(std::max(left, std::chrono::milliseconds(0)));
     }
     // Every target has its verdict now; the fan-out records them and ends.
-    inbox_.stop();
+    inbox_.stop(deadline);
     if (thread_.joinable()) thread_.join();
   });
+  return uncovered_.load(std::memory_order_relaxed);
 }
 
 // The lane is told after the change, so that whatever the old credential was refused for comes to
@@ -290,8 +298,8 @@ tl::expected<store::Replayed, SteeringRefusal> Engine::replay(
     const store::EventId& event, store::ReplayWish wish, std::optional<std::chrono::seconds> ttl) {
   return impl_->steersman().replay(event, std::move(wish), ttl);
 }
-void Engine::drain(std::chrono::milliseconds grace) {
-  impl_->drain(grace);
+std::uint64_t Engine::drain(std::chrono::milliseconds grace) {
+  return impl_->drain(grace);
 }
 EngineStats Engine::stats() const {
   return impl_->stats();

@@ -123,8 +123,10 @@ class Engine {
                                                         store::ReplayWish wish,
                                                         std::optional<std::chrono::seconds> ttl);
 
-  // No new work; waits for answers up to `grace`, settles the rest, writes the last checkpoint.
-  void drain(std::chrono::milliseconds grace);
+  // No new work; waits for answers up to `grace`, settles the rest, writes the last checkpoint. If
+  // the store refuses that, it is asked again until `grace` is over. Returns how many notifications
+  // could not be recorded then: the next start sends them again.
+  std::uint64_t drain(std::chrono::milliseconds grace);
 
   EngineStats stats() const;  // any thread
 

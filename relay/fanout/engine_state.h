@@ -92,7 +92,7 @@ class Engine::Impl {
   void publish(Publication publication, Published done);
   tl::expected<Plan, Refusal> plan(const Publication& publication);
   void ask_channel(const std::string& app, push::ChannelRequest request, push::HearChannel hear);
-  void drain(std::chrono::milliseconds grace);
+  std::uint64_t drain(std::chrono::milliseconds grace);
   EngineStats stats() const;
   Steersman& steersman() { return steersman_; }
 

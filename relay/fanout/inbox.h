@@ -31,6 +31,7 @@ class Inbox {
     std::optional<store::Result<void>> recorded;
     bool draining = false;
     bool stopping = false;
+    std::chrono::steady_clock::time_point stop_by;  // if stopping
 
     bool empty() const {
       if (recorded || !started.empty() || !steering.empty() || !renewed.empty()) return false;
@@ -84,8 +85,12 @@ class Inbox {
     wake_.notify_one();
     none_expected_.wait(lock, [this] { return expected_ == 0; });
   }
-  void stop() {
-    put([this](Contents& contents) { contents.stopping = told_ = true; });
+  // What is left to record has until `deadline`.
+  void stop(std::chrono::steady_clock::time_point deadline) {
+    put([&](Contents& contents) {
+      contents.stopping = told_ = true;
+      contents.stop_by = deadline;
+    });
   }
 
   // The fan-out thread: sleeps until something is there or `deadline`, then swaps all of it into
@@ -109,6 +114,7 @@ class Inbox {
     taken.recorded = std::exchange(contents_.recorded, std::nullopt);
     taken.draining = contents_.draining;
     taken.stopping = contents_.stopping;
+    taken.stop_by = contents_.stop_by;
   }
 
  private:

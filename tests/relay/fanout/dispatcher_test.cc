@@ -405,6 +405,31 @@ TEST_F(DispatcherTest, DrainingHandsNothingOutAndRecordsWhatIsAnswered) {
   EXPECT_EQ(counters(event).accepted, sent);
 }
 
+TEST_F(DispatcherTest, AFailedCheckpointIsTriedAgainSoonWhileDraining) {
+  subscribe(0, 10);
+  const auto event = publish();
+  ScriptedProvider provider;
+  start(&provider);
+  turn();
+  answer_all();
+  pass(limits_.checkpoint_interval_ms);
+  fail_records_ = 2;
+  ASSERT_TRUE(record());
+  turn();
+  ASSERT_FALSE(pending_record_) << "a second has not passed";
+  dispatcher_->drain();
+  turn();
+  ASSERT_TRUE(record()) << "whatever the store said before";
+  turn();
+  EXPECT_EQ(wish_, now_.monotonic_ms + kDrainRetryMs);
+  pass(kDrainRetryMs - 1);
+  ASSERT_FALSE(pending_record_);
+  pass(1);
+  ASSERT_TRUE(record());
+  EXPECT_TRUE(dispatcher_->settled());
+  EXPECT_EQ(counters(event).accepted, 10u);
+}
+
 TEST_F(DispatcherTest, WhatWasRenderedAtAcceptIsRenderedAgainOnlyWhenItHasAged) {
   subscribe(0, 1);
   ScriptedProvider provider;

@@ -5,11 +5,13 @@
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <mutex>
 #include <thread>
 
 #include "relay/fanout/event_id.h"
 #include "storage/sqlite/sqlite_store.h"
+#include "tests/relay/import/memory_store.h"
 #include "tests/temporary_folder.h"
 
 namespace carillon::fanout {
@@ -77,6 +79,44 @@ class AgreeingProvider : public push::Provider {
   std::thread thread_;
 };
 
+// Another store, which records nothing the first so many times that it is asked to.
+class RefusingStore : public import::MemoryStore {
+ public:
+  RefusingStore(store::Store& store, int refusals) : store_(store), refusals_(refusals) {}
+
+  void accept(store::NewEvent event,
+              std::function<void(store::Result<store::AcceptedEvent>)> done) override {
+    store_.accept(std::move(event), std::move(done));
+  }
+  store::Result<store::EventRecord> event(const store::EventId& id) override {
+    return store_.event(id);
+  }
+  store::Result<std::vector<store::Job>> unfinished_jobs() override {
+    return store_.unfinished_jobs();
+  }
+  store::Result<std::unique_ptr<store::AudienceScan>> scan(const store::JobKey& job) override {
+    return store_.scan(job);
+  }
+  void record(std::vector<store::Checkpoint> checkpoints, std::int64_t now_ms,
+              std::function<void(store::Result<void>)> done) override {
+    const int asked = ++asked_;
+    if (asked > refusals_) return store_.record(std::move(checkpoints), now_ms, std::move(done));
+    done(tl::unexpected(store::Error{store::Error::Kind::kFull, "no space"}));
+    if (asked == 1) refused_.set_value();
+  }
+
+  int asked() const { return asked_; }
+  bool waited_for_a_refusal() {
+    return refused_.get_future().wait_for(60s) == std::future_status::ready;
+  }
+
+ private:
+  store::Store& store_;
+  const int refusals_;
+  std::atomic<int> asked_{0};
+  std::promise<void> refused_;
+};
+
 class EngineTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -88,9 +128,10 @@ class EngineTest : public testing::Test {
     engine_.reset();
     store_.reset();
   }
-  void start(bool silent = false) {
+  void start(bool silent = false) { start_with(*store_, silent); }
+  void start_with(store::Store& store, bool silent = false) {
     engine_.reset();
-    engine_ = std::make_unique<Engine>(*store_, limits_, Clocks::system(), 1);
+    engine_ = std::make_unique<Engine>(store, limits_, Clocks::system(), 1);
     engine_->add_app("video");
     engine_->add_provider("video", std::make_unique<AgreeingProvider>(
                                        engine_->sink("video", push::Platform::kApns), silent));
@@ -241,6 +282,32 @@ TEST_F(EngineTest, DrainingSettlesWhatIsOutAndTheNextStartGoesOn) {
   EXPECT_EQ(engine_->publish(hello()).error().kind, Refusal::Kind::kDraining);
   EXPECT_EQ(store_->event(accepted->id)->jobs.at(0).counters.accepted, 0u);
   limits_.retry_first_ms = 1;
+  start();
+  EXPECT_EQ(completed(accepted->id).jobs.at(0).counters.accepted, 20u);
+}
+
+TEST_F(EngineTest, DrainingTriesAgainToRecordWhatTheStoreRefusedAMomentAgo) {
+  subscribe(20);
+  RefusingStore refusing(*store_, 1);
+  start_with(refusing);
+  const auto accepted = engine_->publish(hello());
+  ASSERT_TRUE(accepted);
+  ASSERT_TRUE(refusing.waited_for_a_refusal());
+  EXPECT_EQ(engine_->drain(60s), 0u);
+  EXPECT_EQ(store_->event(accepted->id)->jobs.at(0).counters.accepted, 20u);
+  engine_.reset();
+}
+
+TEST_F(EngineTest, DrainingGivesUpAtItsDeadlineAndSaysHowManyAreSentAgain) {
+  subscribe(20);
+  RefusingStore refusing(*store_, 1'000'000);
+  start_with(refusing);
+  const auto accepted = engine_->publish(hello());
+  ASSERT_TRUE(accepted);
+  ASSERT_TRUE(refusing.waited_for_a_refusal());
+  EXPECT_EQ(engine_->drain(200ms), 20u);
+  EXPECT_GE(refusing.asked(), 2) << "once more at the least";
+  EXPECT_EQ(store_->event(accepted->id)->jobs.at(0).counters.accepted, 0u);
   start();
   EXPECT_EQ(completed(accepted->id).jobs.at(0).counters.accepted, 20u);
 }
