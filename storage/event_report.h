@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "storage/store.h"
@@ -27,6 +28,9 @@ struct FailureQuery {
   std::optional<FailurePlace> after;        // none: from the first
   std::size_t limit = kFailuresPageMax;     // 1..kFailuresPageMax
 };
+
+// The reason that the relay records with devices that it suppresses for want of a provider.
+inline constexpr std::string_view kNoProvider = "NoProvider";
 
 struct FailureRecord {
   Platform platform = Platform::kApns;
@@ -55,7 +59,8 @@ struct DeviceFate {
     kQuarantined,    // left out of audiences, as a provider called it dead
     kUnknownDevice,  // never registered, or removed since
     kRemoved,        // at a provider's word: the outcome feed still tells when
-    kNotKnown,       // the event is over, and it may have come into the audience since
+    kNotKnown,       // what is stored allows of more than one
+    kSuppressed,     // nothing could be sent to its platform
   };
   Kind kind = Kind::kUnknownDevice;
   bool exact = false;  // false: follows from what is stored, but is not itself
@@ -67,6 +72,9 @@ struct DeviceFate {
   bool removed_before = false;       // kRemoved: before the event was published
   // A success that is derived might be one of so many failures that were only counted.
   std::uint64_t counted_only = 0;
+  // kNotKnown: the provider took it, or it is one of so many that were suppressed for want of one.
+  // 0: the event is over, and it may have come into the audience since.
+  std::uint64_t without_provider = 0;
 };
 
 }  // namespace carillon::store

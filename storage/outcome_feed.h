@@ -35,6 +35,9 @@ struct OutcomeRow {
   std::int64_t dead_since_ms = 0;  // of a removed token: registrations before it
   Failure::Outcome outcome = Failure::Outcome::kRejected;  // of a failure
   std::uint32_t attempts = 0;
+  // Of an event: so many of its failures, beyond what is stored device by device, have no rows
+  // here. None: of a store of before format 4.
+  std::optional<std::uint64_t> failures_untold;
 };
 
 struct OutcomePage {

@@ -61,13 +61,18 @@ Reply Readiness::check_now() {
   if (!writable) spdlog::warn("not ready: {}", writable.error().message);
   bool ready = writable.has_value();
   Json providers = Json::array();
-  for (const fanout::LaneStats& lane : publisher_.stats().lanes) {
+  const fanout::EngineStats engine = publisher_.stats();
+  for (const fanout::LaneStats& lane : engine.lanes) {
     ready = ready && is_ready(lane.provider);
     providers.push_back(provider_document(lane));
   }
   Reply reply{.status = ready ? 200 : 503};
   Json document{{"status", ready ? "ready" : "not ready"},
-                {"store", {{"writable", writable.has_value()}}},
+                {"store",
+                 {{"writable", writable.has_value()},
+                  {"error", writable ? Json(nullptr) : Json(writable.error().message)},
+                  {"checkpoint_error",
+                   engine.store_error.empty() ? Json(nullptr) : Json(engine.store_error)}}},
                 {"providers", providers}};
   if (const auto stats = store_.stats()) document["quarantined"] = stats->quarantined;
   reply.body = document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

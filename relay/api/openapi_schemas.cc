@@ -219,8 +219,9 @@ constexpr std::string_view kSchemas = R"json({
   "DeviceFate": {"type": "object", "required": ["event", "device", "outcome", "basis", "explanation"], "properties": {
     "event": {"type": "string", "format": "uuid"}, "device": {"type": "string"},
     "outcome": {"type": "string", "enum": ["accepted", "pending", "rejected", "expired", "dead_lettered", "cancelled",
-      "not_in_audience", "came_later", "stale", "quarantined", "removed", "not_known", "unknown_device"],
-      "description": "not_known: the event is over, and the device may have come into its audience since"},
+      "not_in_audience", "came_later", "stale", "quarantined", "removed", "not_known", "suppressed",
+      "unknown_device"],
+      "description": "not_known: the device may have come into the audience when the event was over, or some of its platform went to a provider and some could not; suppressed: its platform had no provider"},
     "basis": {"type": "string", "enum": ["exact", "derived"],
       "description": "exact: it is stored so; derived: it follows from what is stored, as successes have no rows"},
     "explanation": {"type": "string", "description": "one sentence"},
@@ -237,7 +238,8 @@ constexpr std::string_view kSchemas = R"json({
       "subscriber": {"type": "string"}, "reason": {"type": "string"},
       "dead_since": {"type": "string", "format": "date-time", "description": "the provider's word was about registrations before it"},
       "outcome": {"type": "string", "enum": ["rejected", "expired", "dead_lettered"]},
-      "attempts": {"type": "integer"}}}},
+      "attempts": {"type": "integer"},
+      "failures_untold": {"type": "integer", "description": "of completed and cancelled: failures of the event that have no rows here, as they were only counted"}}}},
     "next": {"type": "integer", "description": "`after` of the next call"}}},
   "EventPage": {"type": "object", "required": ["events", "next"], "properties": {
     "events": {"type": "array", "items": {"$ref": "#/components/schemas/EventStatus"}},

@@ -82,6 +82,7 @@ OutcomeJson row_json(const store::OutcomeRow& row) {
     out["reason"] = row.reason;
     out["attempts"] = row.attempts;
   }
+  if (row.failures_untold) out["failures_untold"] = *row.failures_untold;
   return out;
 }
 

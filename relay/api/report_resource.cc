@@ -119,6 +119,8 @@ std::string_view fate_name(FateKind kind) {
       return "removed";
     case FateKind::kNotKnown:
       return "not_known";
+    case FateKind::kSuppressed:
+      return "suppressed";
     case FateKind::kUnknownDevice:
       break;
   }
@@ -156,7 +158,16 @@ std::string sentence_of(const store::DeviceFate& fate) {
       return fate.exact ? "It was registered, or came to its user, after the event was published: "
                           "as it is registered now, it was not in the audience."
                         : "It was registered, or subscribed, after the event was published.";
+    case FateKind::kSuppressed:
+      return "Nothing was sent to it: its platform had no provider.";
     case FateKind::kNotKnown:
+      if (fate.without_provider > 0) {
+        return fmt::format(
+            "Its turn has passed and no failure of it is stored: the provider took it, or it is "
+            "one "
+            "of {} devices that were suppressed as their platform had no provider.",
+            fate.without_provider);
+      }
       return "It is in the audience as it is now, and no failure of it is stored. What audiences "
              "ask of its user (a device, a topic, an attribute) changed after the event was "
              "published, or may have: whether it was in the audience then is not kept.";

@@ -6,6 +6,7 @@
 
 #include "relay/fanout/dispatcher_state.h"
 #include "relay/fanout/event_id.h"
+#include "storage/event_report.h"
 
 namespace carillon::fanout {
 
@@ -171,7 +172,7 @@ void Dispatcher::submit(RunningJob& job, push::PushBatch batch) {
 void Dispatcher::decide_fate(RunningJob& job, Now now) {
   if (job.fate || job.cancelling) return;
   if (job.lane.provider == nullptr) {
-    job.fate = Fate{.kind = Fate::Kind::kSuppressed, .reason = "NoProvider"};
+    job.fate = Fate{.kind = Fate::Kind::kSuppressed, .reason = std::string(store::kNoProvider)};
   } else if (now.waits_ms() >= job.expires_ms) {
     job.fate = Fate{.kind = Fate::Kind::kExpired, .reason = "Expired"};
   }

@@ -134,9 +134,11 @@ EventEdit::EventEdit(Database& database, AudienceEdit& audience)
       add_reason_(database,
                   "INSERT INTO reason VALUES (?1, ?2, ?3, ?4) ON CONFLICT (event, platform, "
                   "reason) DO UPDATE SET count = count + ?4"),
-      event_sums_(database,
-                  "SELECT state, targeted, accepted + rejected + expired + suppressed + "
-                  "cancelled + dead_lettered FROM job WHERE event = ?"),
+      event_sums_(
+          database,
+          "SELECT state, targeted, accepted + rejected + expired + suppressed + "
+          "cancelled + dead_lettered, max(0, rejected + expired + dead_lettered - failure_rows) "
+          "FROM job WHERE event = ?"),
       event_times_(database,
                    "SELECT first_ms, last_ms, settled_50_ms, settled_95_ms, settled_99_ms, "
                    "settled_100_ms, kind, state FROM event WHERE n = ?"),
@@ -190,7 +192,7 @@ AcceptedEvent EventEdit::accept(const NewEvent& event) {
   for (const std::uint64_t count : audience.targeted) targeted += count;
   if (targeted == 0) {
     complete_event_.run(row, static_cast<int>(EventState::kCompleted), event.accepted_ms);
-    audience_.outcomes().ended(row, EventState::kCompleted, event.accepted_ms);
+    audience_.outcomes().ended(row, EventState::kCompleted, 0, event.accepted_ms);
     if (kind == kSeveral) {
       erase_frozen_.run(row);
       erase_named_.run(row);
@@ -417,11 +419,12 @@ void EventEdit::add_reason(std::int64_t event, Platform platform, std::string_vi
 
 void EventEdit::update_event(std::int64_t event, bool settles, std::int64_t now_ms) {
   std::vector<EventState> states;
-  std::uint64_t targeted = 0, settled = 0;
+  std::uint64_t targeted = 0, settled = 0, untold = 0;
   for (Cursor row = event_sums_.rows(event); row.next();) {
     states.push_back(static_cast<EventState>(row.integer(0)));
     targeted += row.natural(1);
     settled += row.natural(2);
+    untold += row.natural(3);
   }
   std::int64_t first = 0, last = 0;
   std::array<std::int64_t, 4> marks{};
@@ -446,7 +449,9 @@ void EventEdit::update_event(std::int64_t event, bool settles, std::int64_t now_
   // Nobody reads it again. Names stay: a replay asks again whether they are named.
   if (written_down && is_finished(combined(states))) erase_frozen_.run(event);
   const EventState state = combined(states);
-  if (is_finished(state) && !ended_before) audience_.outcomes().ended(event, state, now_ms);
+  if (is_finished(state) && !ended_before) {
+    audience_.outcomes().ended(event, state, untold, now_ms);
+  }
   update_event_.run(event, static_cast<int>(state), first, last, marks[0], marks[1], marks[2],
                     marks[3]);
 }

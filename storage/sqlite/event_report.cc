@@ -55,7 +55,9 @@ EventReport::EventReport(Database& database, AudienceTables& audience, EventTabl
       removed_(database_,
                "SELECT at_ms, platform, reason FROM outcome WHERE app = ? AND device = ? "
                "ORDER BY n DESC LIMIT 1"),
-      first_later_(database_, "SELECT subscribers FROM event WHERE n = ?") {}
+      first_later_(database_, "SELECT subscribers FROM event WHERE n = ?"),
+      without_provider_(
+          database_, "SELECT count FROM reason WHERE event = ? AND platform = ? AND reason = ?") {}
 
 std::int64_t EventReport::row_of(const EventId& event) {
   const auto row = events_.row_of(event);
@@ -171,6 +173,23 @@ bool EventReport::may_have_come_later(const FrozenAudience& audience, std::uint6
   return first_later == 0 || subscriber.changed_at > audience.frozen;
 }
 
+// Its turn is over and it has no row: the provider took it, or it was suppressed as there was none,
+// which is counted only. Both can be of one event, when a provider is configured or taken away
+// between two starts.
+void EventReport::passed(const At& at, const Job& job, DeviceFate& fate) {
+  fate.kind = DeviceFate::Kind::kAccepted;
+  fate.counted_only = counted_only(job);
+  Cursor row = without_provider_.rows(at.event, static_cast<int>(at.platform), kNoProvider);
+  if (!row.next()) return;
+  fate.without_provider = row.natural(0);
+  if (fate.without_provider == 0) return;
+  fate.kind = DeviceFate::Kind::kNotKnown;
+  if (job.counters.accepted != 0) return;
+  fate.kind = DeviceFate::Kind::kSuppressed;
+  fate.reason = kNoProvider;
+  fate.exact = fate.counted_only == 0;
+}
+
 DeviceFate EventReport::explain(const EventId& id, std::string_view name) {
   const std::int64_t row = row_of(id);
   const auto event = events_.event(audience_, id);
@@ -222,8 +241,7 @@ DeviceFate EventReport::explain(const EventId& id, std::string_view name) {
   const bool passed = at.position <= job->cursor ||
                       std::binary_search(job->beyond.begin(), job->beyond.end(), at.position);
   if (passed || job->state == EventState::kCompleted) {
-    fate.kind = DeviceFate::Kind::kAccepted;
-    fate.counted_only = counted_only(*job);
+    this->passed(at, *job, fate);
   } else if (job->state == EventState::kCancelled || job->cancelling) {
     fate.kind = DeviceFate::Kind::kCancelled;
   } else {

@@ -33,6 +33,7 @@ class EventReport {
   bool removed(std::uint32_t app, std::string_view device, std::int64_t accepted_ms,
                DeviceFate& fate);
   bool came_later(const FrozenAudience& audience, DevicePosition position);
+  void passed(const At& at, const Job& job, DeviceFate& fate);
   bool may_have_come_later(const FrozenAudience& audience, std::uint64_t first_later,
                            const Subscriber& subscriber);
 
@@ -40,7 +41,8 @@ class EventReport {
   AudienceTables& audience_;
   EventTables& events_;
   AudiencePages& pages_;
-  Statement page_, failure_, retry_, window_, named_, quarantined_, removed_, first_later_;
+  Statement page_, failure_, retry_, window_, named_, quarantined_, removed_, first_later_,
+      without_provider_;
 };
 
 }  // namespace carillon::store::sqlite

@@ -27,8 +27,8 @@ OutcomeLog::OutcomeLog(Database& database)
                      "reason, attempts) VALUES (?1, ?2, (SELECT app FROM event WHERE n = ?3), ?3, "
                      "?4, ?5, ?6, ?7, ?8)"),
       insert_ended_(database,
-                    "INSERT INTO outcome (at_ms, kind, app, event) VALUES (?1, ?2, (SELECT app "
-                    "FROM event WHERE n = ?3), ?3)"),
+                    "INSERT INTO outcome (at_ms, kind, app, event, untold) VALUES (?1, ?2, (SELECT "
+                    "app FROM event WHERE n = ?3), ?3, ?4)"),
       erase_device_(database, "DELETE FROM outcome WHERE app = ? AND device = ?"),
       erase_subscriber_(database, "DELETE FROM outcome WHERE app = ? AND subscriber = ?"),
       forget_rows_(database, "DELETE FROM outcome WHERE n <= ?"),
@@ -38,7 +38,8 @@ OutcomeLog::OutcomeLog(Database& database)
       page_(database,
             "SELECT outcome.n, outcome.at_ms, outcome.kind, outcome.app, event.id, "
             "outcome.platform, outcome.position, outcome.outcome, outcome.reason, "
-            "outcome.attempts, outcome.since_ms, outcome.device, outcome.subscriber FROM outcome "
+            "outcome.attempts, outcome.since_ms, outcome.device, outcome.subscriber, "
+            "outcome.untold FROM outcome "
             "LEFT JOIN event ON event.n = outcome.event WHERE outcome.n > ? ORDER BY outcome.n "
             "LIMIT ?") {}
 
@@ -59,11 +60,12 @@ void OutcomeLog::failed(std::int64_t event, Platform platform, const Failure& fa
   added();
 }
 
-void OutcomeLog::ended(std::int64_t event, EventState state, std::int64_t at_ms) {
+void OutcomeLog::ended(std::int64_t event, EventState state, std::uint64_t untold,
+                       std::int64_t at_ms) {
   if (rows_max_ == 0) return;
   const auto kind =
       state == EventState::kCancelled ? OutcomeKind::kCancelled : OutcomeKind::kCompleted;
-  insert_ended_.run(at_ms, number_of(kind), event);
+  insert_ended_.run(at_ms, number_of(kind), event, untold);
   added();
 }
 
@@ -144,6 +146,7 @@ OutcomePage OutcomeLog::read(AudienceTables& audience, std::uint64_t after, std:
     } else {
       out.device = row.text(11);
       out.subscriber = row.text(12);
+      if (!row.null(13)) out.failures_untold = row.natural(13);
     }
   }
   return page;

@@ -27,7 +27,8 @@ class OutcomeLog {
   };
   void token_removed(const Removed& removed);
   void failed(std::int64_t event, Platform platform, const Failure& failure);
-  void ended(std::int64_t event, EventState state, std::int64_t at_ms);
+  // `untold`: its failures that were only counted.
+  void ended(std::int64_t event, EventState state, std::uint64_t untold, std::int64_t at_ms);
 
   // Rows that name the device, or any device of the subscriber; their number.
   std::uint64_t erase_device(std::uint32_t app, std::string_view device);

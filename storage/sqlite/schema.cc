@@ -217,10 +217,11 @@ UPDATE job SET failure_rows = (SELECT count(*) FROM failure WHERE failure.event 
 )sql";
 
 // What tells later who came after an event: the first subscriber's number of whom it does not know,
-// 0 for those of before. How many failures an ended event's row in the feed leaves out.
+// 0 for those of before. How many failures of an ended event the feed has no rows of; null: not
+// told.
 constexpr const char* kFourthFormat = R"sql(
 ALTER TABLE event ADD COLUMN subscribers INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE outcome ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outcome ADD COLUMN untold INTEGER;
 )sql";
 
 // Step i takes a store of version i to version i + 1: statements, then what they cannot say.

@@ -179,6 +179,7 @@ TEST_F(OldFormat, AStoreOfFormat3IsUpgradedWithAllItHolds) {
     ASSERT_TRUE(feed);
     ASSERT_EQ(feed->rows.size(), 3u);
     EXPECT_EQ(feed->rows[2].kind, OutcomeRow::Kind::kCompleted);
+    EXPECT_FALSE(feed->rows[2].failures_untold) << "it was not told then";
     using Kind = DeviceFate::Kind;
     const auto fate = [&](std::uint32_t event, const char* device) {
       return store.explain(event_id(event), device)->kind;

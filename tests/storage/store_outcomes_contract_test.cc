@@ -160,6 +160,27 @@ TEST_F(StoreOutcomes, EndsOfEventsAreToldOnceEach) {
   EXPECT_EQ(told[2].event, event_id(3));
 }
 
+TEST_F(StoreOutcomes, AnEndedEventSaysHowManyFailuresHaveNoRows) {
+  Checkpoint last{.job = key(), .cursor = devices_[3].position, .exhausted = true};
+  last.added = {.accepted = 1, .rejected = 2, .expired = 1};
+  last.failures = {{.position = devices_[0].position,
+                    .outcome = Failure::Outcome::kRejected,
+                    .reason = "Because",
+                    .at_ms = 5'000}};
+  last.state = EventState::kCompleted;
+  ASSERT_TRUE(record_now(*store_, {last}));
+  accept(2);
+  ASSERT_TRUE(record_now(*store_, {{.job = key(2), .state = EventState::kCancelled}}));
+  accept(3, "nobody hears it");
+  const auto told = rows();
+  ASSERT_EQ(told.size(), 4u);
+  EXPECT_FALSE(told[0].failures_untold) << "a failure's row says nothing of others";
+  EXPECT_EQ(told[1].failures_untold, 2u);
+  EXPECT_EQ(told[2].failures_untold, 0u);
+  EXPECT_EQ(told[3].failures_untold, 0u);
+  EXPECT_EQ(store_->failures(event_id(1), {})->counted_only, 2u);
+}
+
 TEST_F(StoreOutcomes, AFailedCheckpointTellsNothing) {
   Checkpoint bad = removing("d-1");
   bad.state = EventState::kCompleted;  // not exhausted

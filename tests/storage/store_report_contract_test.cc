@@ -330,6 +330,27 @@ TEST_P(StoreReport, WhoIsBackInAudiencesAfterTheEndMayHaveBeenLeftOut) {
   EXPECT_EQ(fate(name(7)).kind, Kind::kNotKnown);
 }
 
+TEST_P(StoreReport, WhoHadNoProviderIsSuppressedAndWasNotTakenByOne) {
+  const auto suppress = [&](std::uint32_t number, Counters added) {
+    accept(number);
+    Checkpoint last{.job = key(number), .cursor = devices_[9].position, .exhausted = true};
+    last.added = added;
+    last.reasons = {{std::string(kNoProvider), added.suppressed}};
+    last.state = EventState::kCompleted;
+    ASSERT_TRUE(record_now(*store_, {last}));
+  };
+  suppress(2, {.suppressed = 10});
+  EXPECT_EQ(fate(name(1), 2).kind, Kind::kSuppressed);
+  EXPECT_TRUE(fate(name(1), 2).exact);
+  EXPECT_EQ(fate(name(1), 2).reason, kNoProvider);
+  suppress(3, {.rejected = 1, .suppressed = 9});
+  EXPECT_EQ(fate(name(1), 3).kind, Kind::kSuppressed);
+  EXPECT_FALSE(fate(name(1), 3).exact) << "it may be the failure that was only counted";
+  suppress(4, {.accepted = 4, .suppressed = 6});
+  EXPECT_EQ(fate(name(1), 4).kind, Kind::kNotKnown) << "which of them nobody knows";
+  EXPECT_EQ(fate(name(1), 4).without_provider, 6u);
+}
+
 TEST_P(StoreReport, WhoWasNamedIsKnownAfterTheEndWhateverChanged) {
   accept(2, {.devices = {name(1)}});
   complete();

@@ -612,6 +612,26 @@ TEST_F(HttpServerTest, IsNotReadyWhileAProviderFails) {
   EXPECT_EQ(document["providers"][0]["last_error"], "the key file is unreadable");
 }
 
+TEST_F(HttpServerTest, TellsOfTokensThatAreNotBelievedAndIsReadyAllTheSame) {
+  fanout::LaneStats lane{.app = "video", .platform = push::Platform::kApns};
+  lane.guard = fanout::TokenGuard::State::kSuspicious;
+  lane.dead_percent = 70;
+  room_.publisher.stats_now.lanes = {lane};
+  room_.publisher.stats_now.store_error = "the disk is full";
+  const RawAnswer ready = ask("GET", "/readyz");
+  EXPECT_EQ(ready.status, 200);
+  const Json provider = Json::parse(ready.body)["providers"][0];
+  EXPECT_EQ(provider["tokens"], "suspicious");
+  EXPECT_EQ(provider["dead_percent"], 70);
+  const std::string metrics = ask("GET", "/metrics").body;
+  for (const char* const line :
+       {"carillon_tokens_suspicious{app=\"video\",platform=\"apns\"} 1\n",
+        "carillon_tokens_dead_percent{app=\"video\",platform=\"apns\"} 70\n",
+        "carillon_store_failing 1\n"}) {
+    EXPECT_THAT(metrics, HasSubstr(line));
+  }
+}
+
 TEST_F(HttpServerTest, CountsWhatItDoesForPrometheus) {
   room_.publisher.stats_now.lanes = {{.app = "video",
                                       .platform = push::Platform::kApns,

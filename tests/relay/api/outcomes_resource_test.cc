@@ -77,6 +77,7 @@ TEST_F(OutcomesApi, ComeInOrderAndSayHowToGoOn) {
   EXPECT_EQ(first["outcomes"][0]["kind"], "completed");
   EXPECT_EQ(first["outcomes"][0]["app"], "video");
   EXPECT_TRUE(first["outcomes"][0].contains("event"));
+  EXPECT_EQ(first["outcomes"][0]["failures_untold"], 0);
   EXPECT_EQ(first["next"], 1);
   const Json second = get("?after=1");
   ASSERT_EQ(second["outcomes"].size(), 1u);

@@ -11,6 +11,7 @@
 #include "relay/api/http_server.h"
 #include "relay/config/scopes.h"
 #include "relay/fanout/event_id.h"
+#include "storage/event_report.h"
 #include "tests/relay/api/raw_client.h"
 #include "tests/relay/api/relay_room.h"
 
@@ -85,9 +86,10 @@ class ReportApi : public testing::Test {
                         [&](store::Result<void> result) { done.set_value(std::move(result)); });
     ASSERT_TRUE(done.get_future().get());
   }
-  void complete() {
+  void complete(store::Counters added = {.accepted = 2}) {
     store::Checkpoint step{.job = job_, .cursor = last_};
-    step.added = {.accepted = 2};
+    step.added = added;
+    if (added.suppressed > 0) step.reasons = {{std::string(store::kNoProvider), added.suppressed}};
     step.retries_done = {retried_};
     step.exhausted = true;
     step.state = store::EventState::kCompleted;
@@ -196,6 +198,13 @@ TEST_F(ReportApi, WhoComesAfterTheEndDidNotGetIt) {
   EXPECT_EQ(changed["basis"], "derived");
   EXPECT_NE(changed["explanation"].get<std::string>().find("is not kept"), std::string::npos);
   EXPECT_EQ(get("/devices/d-3")["outcome"], "accepted");
+}
+
+TEST_F(ReportApi, WhereThereWasNoProviderNothingIsCalledAccepted) {
+  complete({.accepted = 1, .suppressed = 1});
+  const Json mixed = get("/devices/d-4");
+  EXPECT_EQ(mixed["outcome"], "not_known");
+  EXPECT_NE(mixed["explanation"].get<std::string>().find("had no provider"), std::string::npos);
 }
 
 TEST_F(ReportApi, AnEventThatIsNotThereIsNotFound) {

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "storage/event_report.h"
 #include "tests/relay/fanout/dispatcher_fixture.h"
 
 namespace carillon::fanout {
@@ -251,6 +252,7 @@ TEST_F(DispatcherTest, DevicesOfAPlatformWithoutAProviderAreSuppressedWithTheRea
   }
   EXPECT_EQ(counters(event).suppressed, 50u);
   EXPECT_EQ(store_->event(event)->reasons.at(0).reason, "NoProvider");
+  EXPECT_EQ(store_->explain(event, "d-7")->kind, store::DeviceFate::Kind::kSuppressed);
   EXPECT_EQ(state(event), store::EventState::kCompleted);
 }
 
