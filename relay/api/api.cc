@@ -97,11 +97,11 @@ Reply text_reply(std::string body, std::string content_type) {
 Api::Api(Parts parts)
     : parts_(std::move(parts)),
       keys_(parts_.store, parts_.clocks.monotonic),
-      events_(parts_.publisher, parts_.store, parts_.clocks),
+      events_(parts_.publisher, parts_.store, parts_.clocks, counts_),
       steering_(parts_.publisher, parts_.store),
       reports_(parts_.store),
       outcomes_(parts_.store, parts_.outcomes_waiting_max),
-      audience_(parts_.store, parts_.clocks, parts_.push_origins),
+      audience_(parts_.store, parts_.clocks, parts_.push_origins, counts_),
       channels_(parts_.publisher, parts_.clocks),
       readiness_(parts_.publisher, parts_.store, parts_.clocks),
       watchers_(parts_.watchers, [this](const store::EventId& id) { return events_.progress(id); }),

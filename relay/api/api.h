@@ -8,6 +8,7 @@
 
 #include "relay/api/audience_resource.h"
 #include "relay/api/channels_resource.h"
+#include "relay/api/count_places.h"
 #include "relay/api/desk.h"
 #include "relay/api/downloads.h"
 #include "relay/api/events_resource.h"
@@ -64,6 +65,7 @@ class Api : public Desk {
 
   Parts parts_;
   KeyRing keys_;
+  const CountPlaces counts_;
   EventsResource events_;
   SteeringResource steering_;
   ReportResource reports_;

@@ -201,6 +201,8 @@ Reply AudienceResource::unsubscribe_device(const Admission& admission) {
 Reply AudienceResource::count(const Admission& admission, std::string_view body) {
   const auto audience = parse_audience(body);
   if (!audience) return problem_reply(audience.error().problem, "", audience.error().errors);
+  const auto place = counts_.take();
+  if (!place) return problem_reply(Problem::kTooManyCounts, kCountsAreFew);
   const auto begun = clocks_.monotonic();
   const auto count = store_.count(app_of(admission), *audience);
   if (!count) return store_problem(count.error(), Problem::kUnknownApp);

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "relay/api/count_places.h"
 #include "relay/api/desk.h"
 #include "relay/fanout/engine.h"
 #include "relay/import/push_origins.h"
@@ -10,12 +11,12 @@
 
 namespace carillon::api {
 
-// Any thread. The app of the path is known and in form.
+// Any thread. The app of the path is known and in form. All that it is made with outlives it.
 class AudienceResource {
  public:
   AudienceResource(store::Store& store, const fanout::Clocks& clocks,
-                   const import::PushOrigins& push_origins)
-      : store_(store), clocks_(clocks), push_origins_(push_origins) {}
+                   const import::PushOrigins& push_origins, const CountPlaces& counts)
+      : store_(store), clocks_(clocks), push_origins_(push_origins), counts_(counts) {}
 
   Reply put_device(const Admission& admission, std::string_view body);
   Reply show_device(const Admission& admission);
@@ -34,6 +35,7 @@ class AudienceResource {
   store::Store& store_;
   const fanout::Clocks& clocks_;
   const import::PushOrigins& push_origins_;
+  const CountPlaces& counts_;
 };
 
 }  // namespace carillon::api

@@ -108,8 +108,8 @@ Json send_document(const fanout::PlannedSend& send) {
 }  // namespace
 
 EventsResource::EventsResource(Publisher& publisher, store::Store& store,
-                               const fanout::Clocks& clocks)
-    : publisher_(publisher), store_(store), clocks_(clocks) {}
+                               const fanout::Clocks& clocks, const CountPlaces& counts)
+    : publisher_(publisher), store_(store), clocks_(clocks), counts_(counts) {}
 
 std::optional<Reply> EventsResource::publish(const RequestHead& head, std::string_view body,
                                              Later later) {
@@ -141,7 +141,9 @@ Reply EventsResource::plan(const Admission& admission, std::string_view body) {
   if (!publication) {
     return problem_reply(publication.error().problem, "", publication.error().errors);
   }
-  const auto plan = publisher_.plan(*publication);
+  auto place = counts_.take();
+  if (!place) return problem_reply(Problem::kTooManyCounts, kCountsAreFew);
+  const auto plan = publisher_.plan(*publication, std::move(place));
   if (!plan) return refusal_reply(plan.error());
   std::uint64_t targeted = 0;
   Json providers = Json::object();

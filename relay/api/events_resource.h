@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "relay/api/count_places.h"
 #include "relay/api/desk.h"
 #include "relay/api/pacemaker.h"
 #include "relay/api/publisher.h"
@@ -21,7 +22,8 @@ inline constexpr std::size_t kEventsPageDefault = 50;
 class EventsResource {
  public:
   // All must outlive it.
-  EventsResource(Publisher& publisher, store::Store& store, const fanout::Clocks& clocks);
+  EventsResource(Publisher& publisher, store::Store& store, const fanout::Clocks& clocks,
+                 const CountPlaces& counts);
 
   // Nothing: the event waits for its commit, and `later` hears of it.
   std::optional<Reply> publish(const RequestHead& head, std::string_view body, Later later);
@@ -42,6 +44,7 @@ class EventsResource {
   Publisher& publisher_;
   store::Store& store_;
   const fanout::Clocks& clocks_;
+  const CountPlaces& counts_;
   Pacemaker pacemaker_;
 };
 

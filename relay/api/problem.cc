@@ -44,6 +44,7 @@ constexpr auto kRows = std::to_array<ProblemRow>({
     {kTooManyExports, "too-many-exports", 429, 10, "The relay sends as many exports as it can"},
     {kTooManySteered, "too-many-steered", 429, 10,
      "As many events are paused, or have a rate of their own, as the relay can hold"},
+    {kTooManyCounts, "too-many-counts", 429, 1, "The relay counts as many audiences as it can"},
     {kHeadTooLarge, "head-too-large", 431, 0, "The request's head is over the limit"},
     {kInternal, "internal", 500, 0, "The relay made a mistake"},
     {kUnsupportedTransferCoding, "unsupported-transfer-coding", 501, 0,

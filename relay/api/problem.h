@@ -45,6 +45,7 @@ enum class Problem : std::uint8_t {
   kChannelRefused,
   kTooManyExports,
   kTooManySteered,
+  kTooManyCounts,
   kHeadTooLarge,
   kInternal,
   kUnsupportedTransferCoding,

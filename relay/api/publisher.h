@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
@@ -19,8 +20,8 @@ class Publisher {
  public:
   virtual ~Publisher() = default;
   virtual void publish(fanout::Publication publication, fanout::Published done) = 0;
-  virtual tl::expected<fanout::Plan, fanout::Refusal> plan(
-      const fanout::Publication& publication) = 0;
+  virtual tl::expected<fanout::Plan, fanout::Refusal> plan(const fanout::Publication& publication,
+                                                           std::shared_ptr<void> counting) = 0;
   virtual fanout::SteeringResult steer(const store::EventId& event, const fanout::Wish& wish) = 0;
   virtual tl::expected<store::Replayed, fanout::SteeringRefusal> replay(
       const store::EventId& event, const store::ReplayWish& wish,
@@ -36,9 +37,9 @@ class EnginePublisher : public Publisher {
   void publish(fanout::Publication publication, fanout::Published done) override {
     engine_.publish(std::move(publication), std::move(done));
   }
-  tl::expected<fanout::Plan, fanout::Refusal> plan(
-      const fanout::Publication& publication) override {
-    return engine_.plan(publication);
+  tl::expected<fanout::Plan, fanout::Refusal> plan(const fanout::Publication& publication,
+                                                   std::shared_ptr<void> counting) override {
+    return engine_.plan(publication, std::move(counting));
   }
   fanout::SteeringResult steer(const store::EventId& event, const fanout::Wish& wish) override {
     return engine_.steer(event, wish);

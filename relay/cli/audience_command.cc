@@ -14,7 +14,17 @@
 namespace carillon::cli {
 
 std::optional<int> refuse_condition(Terminal& terminal, const config::Config& config,
-                                    const AudienceCountOptions& options) {
+                                    AudienceCountOptions& options) {
+  if (options.app.empty()) {
+    if (config.apps.size() != 1) {
+      std::string names;
+      for (const auto& [name, app] : config.apps) names += (names.empty() ? "" : ", ") + name;
+      terminal.err << fmt::format("carillon: say with --app which of the config's apps: {}\n",
+                                  names);
+      return kExitUsage;
+    }
+    options.app = config.apps.begin()->first;
+  }
   if (!config.apps.contains(options.app)) {
     terminal.err << fmt::format("carillon: --app {}: there is no such app in the config\n",
                                 options.app);

@@ -272,7 +272,8 @@ class CommandLine {
             "Reads the store, beside a running relay too.",
             [this] { return count_audience(); });
     add_config_option(count);
-    count->add_option("--app", audience_.app, "the app")->required()->type_name("APP");
+    count->add_option("--app", audience_.app, "the app; may be left out if the config has one")
+        ->type_name("APP");
     count->add_option("CONDITION", audience_.condition, "which devices")->required();
     count->add_flag("--json", audience_.json, "one JSON object, as the API answers");
   }

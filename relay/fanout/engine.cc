@@ -284,8 +284,9 @@ tl::expected<store::AcceptedEvent, Refusal> Engine::publish(const Publication& p
                  [&promise](auto accepted) { promise.set_value(std::move(accepted)); });
   return future.get();
 }
-tl::expected<Plan, Refusal> Engine::plan(const Publication& publication) {
-  return impl_->plan(publication);
+tl::expected<Plan, Refusal> Engine::plan(const Publication& publication,
+                                         std::shared_ptr<void> counting) {
+  return impl_->plan(publication, std::move(counting));
 }
 void Engine::ask_channel(const std::string& app, push::ChannelRequest request,
                          push::HearChannel hear) {

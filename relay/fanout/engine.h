@@ -103,9 +103,10 @@ class Engine {
   // Waits for it.
   tl::expected<store::AcceptedEvent, Refusal> publish(const Publication& publication);
 
-  // What would become of it. Any thread; waits as Planner::plan says. An idempotency key is not
-  // looked at.
-  tl::expected<Plan, Refusal> plan(const Publication& publication);
+  // What would become of it. Any thread; waits, and lets go of `counting`, as Planner::plan says.
+  // An idempotency key is not looked at.
+  tl::expected<Plan, Refusal> plan(const Publication& publication,
+                                   std::shared_ptr<void> counting = nullptr);
 
   // Asks the app's provider for APNs, as Provider::ask_channel does; kUnsupported if there is none.
   // Any thread. Nothing is stored.

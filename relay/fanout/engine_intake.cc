@@ -131,7 +131,8 @@ void Engine::Impl::publish(Publication publication, Published done) {
   });
 }
 
-tl::expected<Plan, Refusal> Engine::Impl::plan(const Publication& publication) {
+tl::expected<Plan, Refusal> Engine::Impl::plan(const Publication& publication,
+                                               std::shared_ptr<void> counting) {
   if (auto refusal = objection(publication)) return tl::unexpected(*std::move(refusal));
   const auto now = clocks_.calendar();
   const bool now_or_never = publication.ttl.count() == 0;
@@ -149,7 +150,7 @@ tl::expected<Plan, Refusal> Engine::Impl::plan(const Publication& publication) {
                         .message = (*messages)[static_cast<std::size_t>(platform) - 1],
                         .pace = pace_of(to->totals)});
   }
-  return planner_.plan(publication, rendered);
+  return planner_.plan(publication, rendered, std::move(counting));
 }
 
 void Engine::Impl::ask_channel(const std::string& app, push::ChannelRequest request,

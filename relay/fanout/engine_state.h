@@ -90,7 +90,7 @@ class Engine::Impl {
 
   store::Result<void> start();
   void publish(Publication publication, Published done);
-  tl::expected<Plan, Refusal> plan(const Publication& publication);
+  tl::expected<Plan, Refusal> plan(const Publication& publication, std::shared_ptr<void> counting);
   void ask_channel(const std::string& app, push::ChannelRequest request, push::HearChannel hear);
   std::uint64_t drain(std::chrono::milliseconds grace);
   EngineStats stats() const;

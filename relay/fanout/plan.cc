@@ -46,8 +46,10 @@ push::PlatformWord Planner::ask(const Rendered& rendered, const Publication& pub
 }
 
 tl::expected<Plan, Refusal> Planner::plan(const Publication& publication,
-                                          const std::vector<Rendered>& rendered) {
+                                          const std::vector<Rendered>& rendered,
+                                          std::shared_ptr<void> counting) {
   const auto count = store_.count(publication.app, publication.audience);
+  counting.reset();
   if (!count) {
     return tl::unexpected(Refusal{.kind = count.error().kind == store::Error::Kind::kInvalid
                                               ? Refusal::Kind::kInvalid

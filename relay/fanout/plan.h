@@ -53,9 +53,10 @@ class Planner {
       : store_(store), word_max_(word_max) {}
 
   // Any thread; counts the audience, which may take as long as reading it, and waits for
-  // kPlanWordMax at most.
+  // kPlanWordMax at most. `counting` is let go of in between: whose place it is counts no longer.
   tl::expected<Plan, Refusal> plan(const Publication& publication,
-                                   const std::vector<Rendered>& rendered);
+                                   const std::vector<Rendered>& rendered,
+                                   std::shared_ptr<void> counting = nullptr);
 
  private:
   std::string some_token(const Publication& publication) const;

@@ -28,7 +28,8 @@ class AudienceResourceTest : public testing::Test {
                                return now_;
                              }};
   import::PushOrigins push_origins_;
-  AudienceResource resource_{store_, clocks_, push_origins_};
+  CountPlaces counts_;
+  AudienceResource resource_{store_, clocks_, push_origins_, counts_};
 };
 
 TEST_F(AudienceResourceTest, CountsWhatIsNamed) {

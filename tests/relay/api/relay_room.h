@@ -48,8 +48,8 @@ class ScriptedPublisher : public Publisher {
     for (const auto& tell : held) tell();
     return true;
   }
-  tl::expected<fanout::Plan, fanout::Refusal> plan(
-      const fanout::Publication& publication) override {
+  tl::expected<fanout::Plan, fanout::Refusal> plan(const fanout::Publication& publication,
+                                                   std::shared_ptr<void>) override {
     const std::lock_guard lock(mutex_);
     planned.push_back(publication);
     return plan_answer();

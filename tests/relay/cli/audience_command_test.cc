@@ -29,7 +29,7 @@ TEST_F(AudienceCommandTest, CountsWhatTheConditionNames) {
     EXPECT_EQ(audience.condition, audience::parse_condition("'a' in topics").value());
     return store::AudienceCount{.subscribers = 1'234'567, .devices = {1'000'000, 300'000, 1}};
   };
-  const AudienceCountOptions options{.app = "video", .condition = "'a' in topics"};
+  AudienceCountOptions options{.app = "video", .condition = "'a' in topics"};
   EXPECT_EQ(refuse_condition(at_.terminal, config_, options), std::nullopt);
   EXPECT_EQ(run_audience_count(at_.terminal, store_, options), kExitOk);
   EXPECT_THAT(at_.out.str(), HasSubstr("1,234,567 subscribers, 1,300,001 devices: 1,000,000 apns, "
@@ -48,9 +48,8 @@ TEST_F(AudienceCommandTest, AnswersAsTheApiDoesIfAskedForJson) {
 }
 
 TEST_F(AudienceCommandTest, ShowsWhereAConditionIsWrong) {
-  EXPECT_EQ(refuse_condition(at_.terminal, config_,
-                             {.app = "video", .condition = "locale == 'de' && platform == 'ios'"}),
-            kExitUsage);
+  AudienceCountOptions options{.app = "video", .condition = "locale == 'de' && platform == 'ios'"};
+  EXPECT_EQ(refuse_condition(at_.terminal, config_, options), kExitUsage);
   EXPECT_EQ(at_.err.str(),
             "locale == 'de' && platform == 'ios'\n"
             "                              ^\n"
@@ -58,9 +57,23 @@ TEST_F(AudienceCommandTest, ShowsWhereAConditionIsWrong) {
 }
 
 TEST_F(AudienceCommandTest, KnowsTheAppsOfTheConfig) {
-  EXPECT_EQ(refuse_condition(at_.terminal, config_, {.app = "vidoe", .condition = "'a' in topics"}),
-            kExitUsage);
+  AudienceCountOptions options{.app = "vidoe", .condition = "'a' in topics"};
+  EXPECT_EQ(refuse_condition(at_.terminal, config_, options), kExitUsage);
   EXPECT_THAT(at_.err.str(), HasSubstr("--app vidoe: there is no such app"));
+}
+
+TEST_F(AudienceCommandTest, TakesTheOnlyAppOfTheConfig) {
+  AudienceCountOptions options{.condition = "'a' in topics"};
+  EXPECT_EQ(refuse_condition(at_.terminal, config_, options), std::nullopt);
+  EXPECT_EQ(options.app, "video");
+}
+
+TEST_F(AudienceCommandTest, OfSeveralAppsItHasToBeToldWhich) {
+  config_.apps["mail"];
+  AudienceCountOptions options{.condition = "'a' in topics"};
+  EXPECT_EQ(refuse_condition(at_.terminal, config_, options), kExitUsage);
+  EXPECT_EQ(at_.err.str(), "carillon: say with --app which of the config's apps: mail, video\n");
+  EXPECT_EQ(options.app, "");
 }
 
 TEST_F(AudienceCommandTest, TellsWhatTheStoreSays) {

@@ -62,7 +62,8 @@ TEST(CommandLine, WhatMakesNoSenseIsAUsageError) {
       {"inspect", "device", "--config", "c.toml", "video"},
       {"import", "--config", "c", "--resume-from-line", "0"},
       {"import", "--config", "c", "--format", "xml"},
-      {"audience", "count", "--config", "c", "'a' in topics"},
+      {"audience", "count", "--config", "c", "--app", "video"},
+      {"audience", "count", "'a' in topics"},
       {"publish", "--app", "video", "--topic", "t", "--ttl", "soon"},
       {"publish", "--app", "video", "--topic", "t", "--priority", "high"},
       {"publish", "--topic", "t"},
@@ -77,6 +78,14 @@ TEST(CommandLine, WhatMakesNoSenseIsAUsageError) {
     EXPECT_NE(at.err.str(), "") << testing::PrintToString(words);
     EXPECT_EQ(at.out.str(), "") << testing::PrintToString(words);
   }
+}
+
+TEST(CommandLine, AnAudienceIsCountedWithoutNamingTheApp) {
+  StringTerminal at;
+  EXPECT_EQ(run_command_line({"audience", "count", "--config", "/nowhere.toml", "'a' in topics"},
+                             at.terminal),
+            kExitFailure);
+  EXPECT_THAT(at.err.str(), HasSubstr("/nowhere.toml")) << "the config's apps are looked at first";
 }
 
 TEST(CommandLine, PublishWithoutAKeySaysHowToGetOne) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -10,6 +11,7 @@
 
 #include "storage/sqlite/sqlite_store.h"
 #include "tests/relay/fanout/scripted_provider.h"
+#include "tests/relay/import/memory_store.h"
 #include "tests/temporary_folder.h"
 
 namespace carillon::fanout::plan_test {
@@ -24,6 +26,7 @@ class AskedProvider final : public ScriptedProvider {
   AskedProvider() : ScriptedProvider(Platform::kFcm) {}
   void validate(std::shared_ptr<const push::RenderedMessage>, std::string_view token,
                 push::HearWord hear) override {
+    if (on_question) on_question();
     const std::lock_guard lock(mutex_);
     tokens.emplace_back(token);
     if (said) return hear(*said);
@@ -38,6 +41,7 @@ class AskedProvider final : public ScriptedProvider {
     for (const auto& hear : std::exchange(kept, {})) hear(word);
   }
 
+  std::function<void()> on_question;
   std::optional<PlatformWord> said;
   std::vector<std::string> tokens;
   std::vector<push::HearWord> kept;
@@ -115,6 +119,22 @@ TEST_F(PlanTest, ANamedDevicesTokenIsWhatFcmIsAskedWith) {
   publication.audience.devices = {"nobody", "a-1", "f-2"};
   ASSERT_TRUE(planner_->plan(publication, rendered()));
   EXPECT_EQ(fcm_.tokens, std::vector<std::string>{"token-2"});
+}
+
+TEST_F(PlanTest, HoldsItsPlaceWhileItCountsAndNotWhileItWaitsForAWord) {
+  auto place = std::make_shared<int>();
+  const std::weak_ptr<int> held = place;
+  import::MemoryStore counting;
+  bool held_by_the_count = false, held_by_the_question = true;
+  counting.count_audience = [&](std::string_view, const store::Audience&) {
+    held_by_the_count = !held.expired();
+    return store::AudienceCount{};
+  };
+  fcm_.on_question = [&] { held_by_the_question = !held.expired(); };
+  fcm_.said = PlatformWord{};
+  ASSERT_TRUE(Planner(counting).plan(to_topic(), rendered(), std::move(place)));
+  EXPECT_TRUE(held_by_the_count);
+  EXPECT_FALSE(held_by_the_question);
 }
 
 TEST_F(PlanTest, AServiceThatIsSilentMakesNoPlanFail) {
