@@ -48,7 +48,9 @@ TEST_F(ReadinessTest, SaysWhyTheStoreCannotBeWrittenAndIsReadyWhenThatIsOver) {
   other_says("BEGIN IMMEDIATE");
   const Json locked = ask(503)["store"];
   EXPECT_EQ(locked["writable"], false);
-  EXPECT_NE(locked["error"].get<std::string>().find("another process holds the store"), std::string::npos) << locked;
+  EXPECT_NE(locked["error"].get<std::string>().find("another process holds the store"),
+            std::string::npos)
+      << locked;
   other_says("ROLLBACK");
   const Json free = ask(200)["store"];
   EXPECT_EQ(free, (Json{{"writable", true}, {"error", nullptr}, {"checkpoint_error", nullptr}}));
