@@ -118,8 +118,8 @@ ColdStart upsert_cold(store::Store& store, std::uint64_t devices, std::uint64_t 
                       double full, double seconds_max) {
   constexpr double kWindow = 0.1;      // seconds
   constexpr std::size_t kInARow = 10;  // windows
-  std::vector<std::atomic<std::uint32_t>> windows(static_cast<std::size_t>(seconds_max / kWindow) +
-                                                  1);
+  std::vector<std::atomic<std::uint32_t>> windows(
+      std::max(kInARow, static_cast<std::size_t>(seconds_max / kWindow) + 1));
   // A second as a whole: of ten windows one always falls into a checkpoint.
   const auto is_full_from = [&](std::size_t first) {
     double upserts = 0;
